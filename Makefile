@@ -1,0 +1,60 @@
+# One command builds the report, one tests it; each sets up .venv first. `make help` lists the rest.
+PROFILE ?= reference
+PYTHON  ?= python3
+BUILD   ?= $(CURDIR)/build
+PORT    ?= 8000
+VENV    := .venv
+BIN     := $(VENV)/bin
+OUT     := $(BUILD)/$(PROFILE)
+export HWAWARE_BUILD := $(BUILD)
+# The lock file was made on Python 3.11; elsewhere the pins of requirements.txt decide.
+CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c requirements.lock" if sys.version_info[:2] == (3, 11) else "")')
+
+.PHONY: help setup notebooks html book test check lab serve study clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+	@echo 'Profiles: make book PROFILE=smoke (digits, minutes) or reference (CIFAR-10, the default).'
+
+setup: $(VENV)/.ready  ## .venv with everything in requirements.txt (about 3 GB)
+
+$(VENV)/.ready: requirements.txt requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Set PYTHON=/path/to/python3.11."; exit 2; }
+	@echo "Setting up $(VENV): 3 GB, one to five minutes ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: on Debian, apt-get install python3-venv."; exit 2; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt $(CONSTRAINTS)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+book: notebooks html  ## run the notebooks of PROFILE and build the HTML book
+
+notebooks: setup  ## run the notebooks of PROFILE that are not up to date
+	@echo "Running the notebooks of params/$(PROFILE).yaml ..."
+	@$(BIN)/python -m hwaware_utils run params/$(PROFILE).yaml
+
+html: setup
+	@$(BIN)/python -m hwaware_utils.report.build "$(OUT)"
+
+test: setup  ## every test: units, the smoke profile end to end, nbval, the built book in a browser (about 15 minutes)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/python -m pytest
+
+check: setup  ## the fast tests only (a minute)
+	$(BIN)/python -m pytest -m "not endtoend and not book"
+
+lab: setup  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+serve: book  ## the book on http://127.0.0.1:8000
+	@echo "http://127.0.0.1:$(PORT)/ - stop with Ctrl-C"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory "$(OUT)/html" $(PORT)
+
+study: setup  ## train the reference anew and store it (hours; resumes)
+	@$(BIN)/python -m hwaware_utils run params/reference.yaml --retrain
+	@$(BIN)/python -m hwaware_utils store params/reference.yaml
+
+clean:  ## remove what was built; .venv and results/reference stay
+	rm -rf "$(OUT)"

@@ -1,0 +1,122 @@
+"""Trained and converted models, found again by the recipe that made them.
+
+A store is a folder with files and a `manifest.json`: for each recipe the files with their sha256, the data set
+with its fingerprint, host, commit and date. A file whose sha256 differs is refused by name.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import UserError
+from .provenance import provenance
+from .results import REFERENCE, build_dir, written_whole
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One recipe's outcome: `files` maps a role (`fp32`, `log`, ...) to a path; `facts` is its manifest entry."""
+
+    name: str
+    files: dict[str, Path]
+    facts: dict
+    recorded: bool
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def recipe_id(recipe: dict) -> str:
+    """`<architecture>-<first 12 hex digits of the sha256 of the recipe>`."""
+    text = json.dumps(recipe, sort_keys=True)
+    return f"{recipe['architecture']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def read_manifest(folder: Path) -> dict:
+    """The manifest of a store; empty when there is none. UserError when it is no valid JSON object."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return {}
+    try:
+        manifest = json.loads(path.read_text())
+        if not all(isinstance(entry["files"], dict) and isinstance(entry["recipe"], dict) for entry in manifest.values()):
+            raise ValueError("an entry lacks files or recipe")
+        return manifest
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error}): restore it with git, or delete it to start anew.") from error
+
+
+def find(name: str, profile: str, retrain: bool = False) -> Artifact | None:
+    """The artifact with the recipe id `name`: this profile's own first, then, unless `retrain`, the stored reference.
+
+    Raises UserError naming any file that is missing or whose sha256 is not the manifest's.
+    """
+    for folder in [_own(profile)] + ([] if retrain else [REFERENCE]):
+        entry = read_manifest(folder).get(name)
+        if entry is not None:
+            files = {role: folder / file["name"] for role, file in entry["files"].items()}
+            for role, path in files.items():
+                _refuse_damaged(path, entry["files"][role]["sha256"])
+            return Artifact(name, files, entry, recorded=folder != _own(profile))
+    return None
+
+
+def find_or_refuse(name: str, profile: str, retrain: bool, needs: str) -> Artifact:
+    """As `find`, but UserError names the notebook to run when there is no such artifact."""
+    found = find(name, profile, retrain)
+    if found is None:
+        raise UserError(f"{name} has not been trained: run notebooks/{needs}.ipynb with profile {profile!r} first.")
+    return found
+
+
+def find_source(checksum: str, profile: str) -> Artifact:
+    """The training artifact whose FP32 file has this sha256. UserError when neither store has it."""
+    for folder in (_own(profile), REFERENCE):
+        for name, entry in read_manifest(folder).items():
+            if entry["files"].get("fp32", {}).get("sha256") == checksum:
+                return find(name, profile, retrain=folder == _own(profile))
+    raise UserError(
+        f"no stored training made the model with sha256 {checksum[:12]}...: run notebook 02 of profile {profile!r} again."
+    )
+
+
+def locate(file_name: str, checksum: str, profile: str) -> Path:
+    """The stored file of that name and sha256, own or reference. UserError when neither store has it unharmed."""
+    candidates = [folder / file_name for folder in (_own(profile), REFERENCE)]
+    for path in candidates:
+        if path.is_file() and sha256(path) == checksum:
+            return path
+    raise UserError(
+        f"{file_name} with sha256 {checksum[:12]}... is in neither store: run notebook 03 of profile {profile!r} again."
+    )
+
+
+def add(recipe: dict, profile: str, files: dict[str, tuple[str, bytes]], **facts) -> Artifact:
+    """Store `files` (role -> (file name, content)) as the outcome of `recipe` in this profile's own store."""
+    folder, name = _own(profile), recipe_id(recipe)
+    entry = {"recipe": recipe, **provenance(), **facts, "files": {}}
+    for role, (file_name, content) in files.items():
+        with written_whole(folder / file_name) as path:
+            path.write_bytes(content)
+        entry["files"][role] = {"name": file_name, "sha256": hashlib.sha256(content).hexdigest()}
+    write_manifest(folder, read_manifest(folder) | {name: entry})
+    return Artifact(name, {role: folder / file_name for role, (file_name, _) in files.items()}, entry, recorded=False)
+
+
+def write_manifest(folder: Path, manifest: dict) -> None:
+    with written_whole(folder / "manifest.json") as path:
+        path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+def _own(profile: str) -> Path:
+    return build_dir(profile) / "models"
+
+
+def _refuse_damaged(path: Path, expected: str) -> None:
+    remedy = "restore it with `git checkout`, or delete its store and train anew"
+    if not path.is_file():
+        raise UserError(f"{path.name} is listed in {path.parent}/manifest.json but missing: {remedy}.")
+    if sha256(path) != expected:
+        raise UserError(f"{path.name} in {path.parent} is damaged (its sha256 is not the manifest's): {remedy}.")

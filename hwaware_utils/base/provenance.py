@@ -1,0 +1,46 @@
+"""Where and when something ran: stored beside every recorded number."""
+
+import datetime
+import functools
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from .results import ROOT
+
+
+@functools.cache
+def cpu_name() -> str:
+    """The CPU's model name, as the operating system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def git_commit() -> str:
+    """Short hash of HEAD, `+changes` behind it when files differ; `unknown (no git)` outside a checkout."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown (no git)"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
+
+
+def provenance() -> dict:
+    """Host, commit and date of this moment, plus the versions that decide a model's bytes."""
+    return {
+        "host": f"{cpu_name()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "commit": git_commit(),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "versions": {name: metadata.version(name) for name in ("tensorflow", "ai-edge-litert", "ai-edge-quantizer")},
+    }

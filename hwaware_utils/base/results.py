@@ -1,0 +1,46 @@
+"""Tables handed from one notebook to the next, and the files around them. A file appears whole or not at all."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import UserError
+from .evidence import check_evidence
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "results" / "reference"
+
+
+def build_dir(profile: str) -> Path:
+    """`build/<profile>` below the project, or below the variable HWAWARE_BUILD."""
+    return Path(os.environ.get("HWAWARE_BUILD", ROOT / "build")) / profile
+
+
+@contextlib.contextmanager
+def written_whole(path: Path):
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_table(frame: pd.DataFrame, name: str, profile: str) -> pd.DataFrame:
+    """Write `build/<profile>/results/<name>.csv` and return the frame. ValueError without a valid `evidence` column."""
+    check_evidence(frame, name)
+    with written_whole(build_dir(profile) / "results" / f"{name}.csv") as path:
+        frame.to_csv(path, index=False)
+    return frame
+
+
+def load_table(name: str, profile: str, needs: str) -> pd.DataFrame:
+    """Read a table that the notebook `needs` has written. UserError says which notebook to run if it has not."""
+    path = build_dir(profile) / "results" / f"{name}.csv"
+    if not path.is_file():
+        raise UserError(f"{name}.csv of profile {profile!r} is missing: run notebooks/{needs}.ipynb with this profile first.")
+    return pd.read_csv(path)

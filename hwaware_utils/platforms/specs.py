@@ -1,0 +1,167 @@
+"""What is known about each platform: `params/platforms/<id>.yaml`, one birth certificate for every constant."""
+
+import datetime
+import difflib
+import math
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from ..base.errors import UserError
+from ..base.evidence import EVIDENCE
+from ..base.results import ROOT
+from .host import detect_constants
+
+FOLDER = ROOT / "params" / "platforms"
+
+# Unit and physically possible range of each constant, for application processors and for microcontrollers.
+# Narrower than a factor of 1000 around every real value, so that a slip of a unit prefix is refused.
+BOUNDS = {
+    "clock_mhz": ("MHz", (300, 7000), (16, 1500)),
+    "cores": ("cores", (1, 256), (1, 8)),
+    "macs_per_cycle_fp32": ("MAC/cycle/core", (1, 128), (0.05, 8)),
+    "macs_per_cycle_int8": ("MAC/cycle/core", (2, 1024), (0.1, 64)),
+    "cache_bandwidth_bytes_per_cycle": ("B/cycle/core", (4, 256), (1, 64)),
+    "last_level_cache_kib": ("KiB", (128, 1048576), (1, 4096)),
+    "memory_bandwidth_gb_s": ("GB/s", (1, 1000), (0.02, 20)),
+    "ram_kib": ("KiB", (262144, 1073741824), (16, 16384)),
+    "flash_kib": ("KiB", (65536, 4294967296), (32, 65536)),
+    "power_one_thread_w": ("W", (0.1, 200), (0.001, 5)),
+    "power_all_cores_w": ("W", (0.1, 500), (0.001, 5)),
+    "thread_spread": ("ratio", (1, 10), (1, 10)),
+}
+OPTIONAL = {"flash_kib"}
+
+# Precision names of the project -> the arithmetic that a platform lists in its YAML.
+ARITHMETIC = {name: name for name in ("fp32", "fp16", "dynamic", "int8", "mixed")} | {"int8_ptq": "int8", "int8_qat": "int8"}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A constant with its birth certificate; the true value lies in `low` .. `high`."""
+
+    value: float
+    unit: str
+    source: str
+    date: str
+    uncertainty: float
+    evidence: str
+    detected: bool = False
+
+    @property
+    def low(self) -> float:
+        return self.value / (1 + self.uncertainty)
+
+    @property
+    def high(self) -> float:
+        return self.value * (1 + self.uncertainty)
+
+
+@dataclass(frozen=True)
+class PlatformSpec:
+    """One board with one core type, one runtime and one version of it: change any of them and it is another platform."""
+
+    id: str
+    title: str
+    kind: str
+    board: str
+    core: str
+    runtime: str
+    runtime_version: str
+    constants: dict[str, Quantity]
+    efficiency: tuple[dict, ...] = field(default=(), repr=False)
+
+    def value(self, name: str) -> float:
+        """The value of a constant in the unit that ends its name; `inf` for a limit that the platform does not have."""
+        return self.constants[name].value if name in self.constants else math.inf
+
+    def arithmetics(self) -> tuple[str, ...]:
+        """The arithmetics that the runtime executes, in the order of the YAML."""
+        return tuple(dict.fromkeys(entry["precision"] for entry in self.efficiency))
+
+    def runs(self, precision: str) -> bool:
+        """True if the runtime executes models of this precision. UserError for a name that is no precision."""
+        if precision not in ARITHMETIC:
+            raise UserError(f"precision {precision!r} is unknown{nearest(precision, ARITHMETIC)}")
+        # A mixed model needs both the float and the integer kernels of one interpreter.
+        needed = {"fp32", "int8", "dynamic"} if precision == "mixed" else {ARITHMETIC[precision]}
+        return needed <= set(self.arithmetics())
+
+    def with_clock(self, clock_mhz: float) -> "PlatformSpec":
+        """The same core at another clock."""
+        constants = self.constants | {"clock_mhz": replace(self.constants["clock_mhz"], value=clock_mhz)}
+        return replace(self, constants=constants)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per constant: `platform, constant, value, low, high, unit, source, date, uncertainty, evidence`."""
+        rows = [
+            {"platform": self.id, "constant": name, "value": q.value, "low": q.low, "high": q.high, "unit": q.unit}
+            | {"source": q.source, "date": q.date, "uncertainty": q.uncertainty, "evidence": q.evidence}
+            for name, q in self.constants.items()
+        ]
+        return pd.DataFrame(rows)
+
+
+def nearest(name: str, known) -> str:
+    """The end of an error sentence: the nearest known name, or all of them."""
+    match = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)
+    return f" (did you mean {match[0]!r}?)." if match else f": use one of {', '.join(known)}."
+
+
+def list_platforms() -> list[str]:
+    """Ids of all platforms that have a YAML file."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+@lru_cache(maxsize=64)
+def load_platform(platform: str) -> PlatformSpec:
+    """The specification of a platform id. UserError with the nearest id if there is none, or naming a faulty constant."""
+    if platform not in list_platforms():
+        raise UserError(f"platform {platform!r} is unknown{nearest(platform, list_platforms())}")
+    path = FOLDER / f"{platform}.yaml"
+    return parse_platform(yaml.safe_load(path.read_text()), path)
+
+
+def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
+    """Build and check a specification from the content of its YAML; `path` is for the error message."""
+    name = Path(path).name
+    missing = {"id", "title", "class", "board", "core", "runtime", "runtime_version", "constants"} - set(content)
+    if missing:
+        raise UserError(f"{name}: {', '.join(sorted(missing))} is missing: say which board and runtime this is.")
+    lacking = set(BOUNDS) - OPTIONAL - set(content["constants"])
+    if lacking:
+        raise UserError(f"{name}: the constants {', '.join(sorted(lacking))} are missing.")
+    constants = {key: _quantity(key, entry, content["class"], name) for key, entry in content["constants"].items()}
+    if any(q.detected for q in constants.values()):
+        detected = detect_constants(content.get("instruction_sets", ()))
+        for key, (value, source) in detected.items():
+            # A virtual machine reports its base clock, which no core under load keeps to.
+            value = max(value, constants[key].value) if key == "clock_mhz" else value
+            constants[key] = replace(constants[key], value=value, source=source)
+    identity = {key: str(content[key]) for key in ("id", "title", "board", "core", "runtime", "runtime_version")}
+    return PlatformSpec(**identity, kind=content["class"], constants=constants, efficiency=tuple(content.get("efficiency", ())))
+
+
+def _quantity(key: str, entry: dict, kind: str, name: str) -> Quantity:
+    if key not in BOUNDS:
+        raise UserError(f"{name}: {key!r} is no constant of a platform{nearest(key, BOUNDS)}")
+    for part in ("value", "unit", "source", "date", "uncertainty", "evidence"):
+        if not isinstance(entry, dict) or entry.get(part) in (None, ""):
+            raise UserError(f"{name}: {key} has no {part}: a constant needs value, unit, source, date, uncertainty, evidence.")
+    unit, application, microcontroller = BOUNDS[key]
+    low, high = microcontroller if kind == "microcontroller" else application
+    value = entry["value"]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UserError(f"{name}: {key} = {value!r} is physically impossible: expected {low} to {high} {unit}.")
+    if entry["unit"] != unit:
+        raise UserError(f"{name}: {key} is given in {entry['unit']!r}: expected {unit!r}.")
+    if not isinstance(entry["uncertainty"], int | float) or not 0 <= entry["uncertainty"] <= 5:
+        raise UserError(f"{name}: {key} has the uncertainty {entry['uncertainty']!r}: expected a fraction from 0 to 5.")
+    if entry["evidence"] not in EVIDENCE:
+        raise UserError(f"{name}: {key} has the evidence {entry['evidence']!r}{nearest(entry['evidence'], EVIDENCE)}")
+    if not isinstance(entry["date"], datetime.date):
+        raise UserError(f"{name}: {key} has the date {entry['date']!r}: expected YYYY-MM-DD.")
+    return Quantity(**{**entry, "value": value, "date": entry["date"].isoformat()})

@@ -1,0 +1,88 @@
+"""What the book needs beyond Jupyter Book: charts that are live in HTML without a network and vector in PDF, and CSV downloads.
+
+A MyST-NB plugin (an entry point in pyproject.toml) and a Sphinx extension (extra_extensions in _config.yml).
+"""
+
+import hashlib
+import json
+import re
+from html import escape
+from pathlib import Path
+
+import vl_convert as vlc
+from docutils import nodes
+from docutils.statemachine import StringList
+from myst_nb.core.render import MimeRenderPlugin
+from sphinx import addnodes
+from sphinx.util.docutils import SphinxDirective
+
+from .charts import MIMETYPE, VL, to_svg
+from .downloads import describe_tables
+
+# The static SVG stays if JavaScript is off. --h reserves the height of the live chart, which replaces it (charts.js).
+HTML = (
+    '<div class="hw-chart" style="--h:{height}px"><div class="hw-still" role="img" aria-label="{label}">{svg}</div>'
+    '<script type="application/json">{spec}</script></div>'
+)
+
+
+class VegaLite(MimeRenderPlugin):
+    """Renders a chart's Vega-Lite output as inline SVG + JSON for HTML and as a PDF image for LaTeX."""
+
+    mime_priority_overrides = [(builder, MIMETYPE, 1) for builder in ("html", "dirhtml", "singlehtml", "latex")]  # noqa: RUF012
+
+    @staticmethod
+    def handle_mime(renderer, data, inline):
+        if data.mime_type != MIMETYPE or inline:
+            return None
+        renderer.add_js_file("vega", "vega-bundle.js", {})
+        renderer.add_js_file("charts", "charts.js", {})
+        # Both forms, whatever the builder: the parsed page is cached and used for HTML and LaTeX alike.
+        pdf = vlc.vegalite_to_pdf(data.content, vl_version=VL)
+        name = hashlib.sha256(json.dumps(data.content).encode()).hexdigest() + ".pdf"
+        image = nodes.image(uri=renderer.write_file([name], pdf, overwrite=True))
+        html = chart_html(data.content)
+        return [nodes.raw(text=html, format="html", classes=["output"]), addnodes.only("", image, expr="latex")]
+
+
+def chart_html(spec: dict) -> str:
+    """The chart as an element that shows without JavaScript and comes alive with it."""
+    text = json.dumps(spec).replace("</", "<\\/")  # "</script>" in a label would end the element
+    # Each inline SVG numbers its clip paths from 0; without a prefix the first chart of the page would clip them all.
+    prefix = "c" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"
+    svg = re.sub(r'(\bid="|url\(#)', rf"\g<1>{prefix}", to_svg(spec))
+    height = round(float(re.search(r'<svg[^>]* height="([\d.]+)"', svg)[1]))
+    return HTML.format(height=height, label=escape(spec.get("description", ""), quote=True), svg=svg, spec=text)
+
+
+class ResultTables(SphinxDirective):
+    """`{result-tables}`: every results/*.csv beside the notebooks, with its columns and a download link."""
+
+    def run(self) -> list[nodes.Node]:
+        paths = sorted(Path(self.env.srcdir, "results").glob("*.csv"))
+        for path in paths:
+            self.env.note_dependency(str(path))
+        self.env.note_reread()  # a new table must appear although the page itself has not changed
+        box = nodes.container(classes=["hw-downloads"])
+        self.state.nested_parse(StringList(describe_tables(paths), source=self.env.docname), self.content_offset, box)
+        return [box]
+
+
+def write_bundle(app) -> None:
+    """Vega, Vega-Lite and vega-embed as vl-convert carries them, in a scope of their own: their globals would collide."""
+    if app.builder.format == "html":
+        path = Path(app.outdir, "_static", "vega-bundle.js")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"(() => {{{vlc.javascript_bundle(vl_version=VL)}}})();", encoding="utf-8")
+
+
+def add_static_files(app, config) -> None:
+    config.html_static_path.append(str(Path(app.srcdir, "book", "_static")))
+
+
+def setup(app) -> dict:
+    app.connect("config-inited", add_static_files)
+    app.connect("builder-inited", write_bundle)
+    app.add_css_file("report.css")
+    app.add_directive("result-tables", ResultTables)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

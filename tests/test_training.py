@@ -1,0 +1,107 @@
+"""Training: resumable to the bit, narrow networks start from wide ones, and artifacts are found or refused."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from hwaware_utils.base import artifacts
+from hwaware_utils.base.errors import UserError
+from hwaware_utils.study import data, trained
+from hwaware_utils.study.recipe import Recipe
+
+RECIPE = Recipe("baseline", "digits", 10, 0.35, 32, "none", 1, 32, 0, 2, 1e-3, 0.0, 32, 7)
+
+
+@pytest.fixture(scope="module")
+def few_digits():
+    digits = data.load("digits")
+    return replace(
+        digits, x_train=digits.x_train[:96], y_train=digits.y_train[:96], x_test=digits.x_test[:50], y_test=digits.y_test[:50]
+    )
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(few_digits, tmp_path):
+    from hwaware_utils.study import training
+
+    class Interrupted(Exception):
+        pass
+
+    def stop_after_epoch_1(sentence):
+        if "fine-tuning 1/" in sentence:
+            raise Interrupted
+
+    whole, log = training.train(RECIPE, few_digits, tmp_path / "whole", say=lambda _: None)
+    with pytest.raises(Interrupted):
+        training.train(RECIPE, few_digits, tmp_path / "parts", say=stop_after_epoch_1)
+    said = []
+    resumed, resumed_log = training.train(RECIPE, few_digits, tmp_path / "parts", say=said.append)
+    assert "resumed after epoch 1 of 2" in said[0]
+    assert all((a == b).all() for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True))
+    assert (log.drop(columns="seconds").round(6).fillna(-1) == resumed_log.drop(columns="seconds").round(6).fillna(-1)).all(
+        axis=None
+    )
+
+
+def test_copying_all_channels_keeps_the_function():
+    from hwaware_utils.study.models import copy_channels, mobilenet_v2
+
+    wide, twin = mobilenet_v2(0.35, 32, 10), mobilenet_v2(0.35, 32, 10)
+    copy_channels(wide, twin)
+    x = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
+    assert np.abs(wide.predict_on_batch(x) - twin.predict_on_batch(x)).max() == 0
+
+
+def test_a_narrow_network_takes_the_channels_that_matter():
+    """Channels that nothing reads are the ones left behind: then the narrow network computes the same function."""
+    from hwaware_utils.study.models import copy_channels, mobilenet_v2
+    from hwaware_utils.study.tf import keras
+
+    narrow, wide = mobilenet_v2(0.35, 32, 10), mobilenet_v2(0.5, 32, 10)
+    for layer in wide.layers:  # the wide one holds the narrow one in its first channels, zeros behind
+        if layer.weights:
+            small = narrow.get_layer(layer.name).get_weights()
+            padded = [
+                np.pad(w, [(0, b - a) for a, b in zip(w.shape, full.shape, strict=True)])
+                for w, full in zip(small, layer.get_weights(), strict=True)
+            ]
+            layer.set_weights(padded)
+    copy = mobilenet_v2(0.35, 32, 10)
+    copy_channels(wide, copy)
+    x = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
+    assert np.abs(narrow.predict_on_batch(x) - copy.predict_on_batch(x)).max() < 1e-5
+    assert isinstance(copy.layers[-1], keras.layers.Dense)
+
+
+def test_without_data_and_without_an_artifact_training_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path))
+    with pytest.raises(UserError, match="is not stored"):
+        trained.trained(replace(RECIPE, seed=99), "smoke", None)
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path))
+    return artifacts.add(asdict(RECIPE), "smoke", {"fp32": ("a.tflite", b"0123TFL3 and more")}, dataset="digits")
+
+
+def test_an_artifact_is_found_by_its_recipe_only(stored):
+    assert artifacts.find(RECIPE.id, "smoke").files["fp32"].read_bytes() == b"0123TFL3 and more"
+    assert artifacts.find(replace(RECIPE, epochs=3).id, "smoke") is None
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda p: p.write_bytes(p.read_bytes()[:7]), lambda p: p.unlink()], ids=["truncated", "missing"]
+)
+def test_a_damaged_artifact_is_refused_by_name(stored, damage):
+    damage(stored.files["fp32"])
+    with pytest.raises(UserError, match=r"a\.tflite"):
+        artifacts.find(RECIPE.id, "smoke")
+
+
+def test_a_damaged_manifest_is_refused_by_name(stored):
+    manifest = stored.files["fp32"].parent / "manifest.json"
+    for text in ("{", "[]", '{"a": 1}'):
+        manifest.write_text(text)
+        with pytest.raises(UserError, match=r"manifest\.json is damaged"):
+            artifacts.find(RECIPE.id, "smoke")
