@@ -43,7 +43,7 @@ def run(
 def store(profile: Annotated[Path, typer.Argument(help="the profile whose run is to become the reference")]) -> None:
     """Copy a profile's models and tables into results/reference, where measured becomes recorded."""
     from .base.params import load_profile
-    from .base.reference import store_reference
+    from .store import store_reference
 
     store_reference(load_profile(profile)["01_baseline"].profile)
 

@@ -128,4 +128,14 @@ def _execute(name: str, parameters: Common, folder: Path, label: str) -> None:
             f"{name}.ipynb failed in cell {error.cell_index} ({line.strip()[:70]!r}): {error.ename}: {error.evalue} "
             f"The half-run notebook is {running}."
         ) from error
+    _fold_injected_cell(running)
     running.replace(finished)
+
+
+def _fold_injected_cell(path: Path) -> None:
+    """The parameters that papermill injects stand on the run card too: in the book their cell is folded."""
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if "injected-parameters" in cell["metadata"].get("tags", []):
+            cell["metadata"]["tags"].append("hide-input")
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False))

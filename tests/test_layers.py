@@ -20,7 +20,7 @@ def dotted(path):
 
 def layer_of(module: str) -> int:
     first = module.split(".")[0]
-    return LAYERS.index({"tflite_file": "workload", "__main__": "run"}.get(first, first))
+    return LAYERS.index({"tflite_file": "workload", "__main__": "run", "store": "run"}.get(first, first))
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name != "__init__.py"], ids=dotted)

@@ -3,26 +3,22 @@
 (() => {
   const GAP = 2; // px that rounding may cost
 
-  // Take `less` px off the plot width of every view; axes and legends keep their size, so that text stays readable.
-  function narrow(view, less) {
-    if (view === null || typeof view !== "object") return;
-    if (typeof view.width === "number") view.width = Math.max(120, view.width - less);
-    for (const key of ["layer", "vconcat", "concat"]) (view[key] || []).forEach((part) => narrow(part, less));
-    narrow(view.spec ?? null, less);
+  // Take `less` px off the plot width; axes and legends keep their size, so that text stays readable on a phone.
+  function narrow(spec, less) {
+    const view = spec.config?.view ?? {};
+    for (const key of ["continuousWidth", "discreteWidth"]) view[key] = Math.max(120, (view[key] ?? 300) - less);
+    spec.config = { ...spec.config, view };
   }
 
   async function draw(box) {
     const spec = JSON.parse(box.querySelector("script").textContent);
     const still = Number(box.dataset.width ||= box.querySelector(".hw-still svg").getAttribute("width"));
     const room = box.clientWidth || still; // 0 inside a closed <details>
-    if (room < still) {
-      const view = spec.config.view || (spec.config.view = {});
-      view.continuousWidth = Math.max(120, (view.continuousWidth ?? 300) - (still - room) - GAP);
-      narrow(spec, still - room + GAP);
-    }
+    if (room < still) narrow(spec, still - room + GAP);
     const live = document.createElement("div");
     live.className = "hw-live";
     const { view } = await vegaEmbed(live, spec, {
+      mode: "vega-lite",
       renderer: "svg",
       actions: { export: true, source: false, compiled: false, editor: false }, // the editor is on the network
       downloadFileName: box.closest("figure")?.id || "chart",

@@ -47,6 +47,7 @@ class VegaLite(MimeRenderPlugin):
 
 def chart_html(spec: dict) -> str:
     """The chart as an element that shows without JavaScript and comes alive with it."""
+    spec = {name: value for name, value in spec.items() if name != "$schema"}  # Vega would warn about version 5, see charts
     text = json.dumps(spec).replace("</", "<\\/")  # "</script>" in a label would end the element
     # Each inline SVG numbers its clip paths from 0; without a prefix the first chart of the page would clip them all.
     prefix = "c" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"
@@ -80,9 +81,32 @@ def add_static_files(app, config) -> None:
     config.html_static_path.append(str(Path(app.srcdir, "book", "_static")))
 
 
+def quiet_page(app, page, template, context, doctree) -> None:
+    """Drop what asks the network or fills the console: Thebe runs code on a server and its script is added twice."""
+    if "script_files" in context:
+        context["script_files"] = [file for file in context["script_files"] if "thebe" not in _told(file).lower()]
+    context.setdefault("default_mode", "auto")  # an empty mode is reported as an error on a reader's first visit
+
+
+def _told(script) -> str:
+    return f"{script.filename} {script.attributes.get('body', '')}" if hasattr(script, "filename") else str(script)
+
+
+def drop_font_preloads(app, exc) -> None:
+    """The icons are SVG; the theme preloads its fonts all the same, which a browser refuses on file://."""
+    if exc is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            quiet = re.sub(r'<link rel="preload" as="font"[^>]*>\s*', "", text)
+            if quiet != text:
+                page.write_text(quiet, encoding="utf-8")
+
+
 def setup(app) -> dict:
     app.connect("config-inited", add_static_files)
     app.connect("builder-inited", write_bundle)
+    app.connect("html-page-context", quiet_page, priority=900)
+    app.connect("build-finished", drop_font_preloads)
     app.add_css_file("report.css")
     app.add_directive("result-tables", ResultTables)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

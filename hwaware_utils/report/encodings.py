@@ -38,9 +38,10 @@ def colour(frame: pd.DataFrame, field: str, title: str | None = None) -> dict:
     scale = alt.Scale(domain=known, range=[PALETTE[i % len(PALETTE)] for i in range(len(known))])
     shown = [value for value in known if value in present]
     legend = alt.Legend(title=title or field, values=shown, symbolType="square")
+    # The same legend for both: Vega-Lite merges the two, and a None for one of them would remove the other.
     return {
         "fill": alt.Fill(f"{field}:N", scale=scale, legend=legend),
-        "stroke": alt.Stroke(f"{field}:N", scale=scale, legend=None),
+        "stroke": alt.Stroke(f"{field}:N", scale=scale, legend=legend),
     }
 
 

@@ -45,9 +45,12 @@ def size_vs_accuracy(variants: pd.DataFrame) -> alt.LayerChart:
     tips = tooltip(frame, "variant", "architecture", "precision", "accuracy", "accuracy_n", "size_bytes", "macs", "parameters")
     bars = base.mark_rule(opacity=0.6).encode(y="accuracy_low:Q", y2="accuracy_high:Q", stroke=shades["stroke"])
     marks = points(base).encode(shape=evidence_shape(), tooltip=tips, **shades)
-    labels = base.mark_text(dy=-12, color=INK).encode(text="architecture:N")
+    # One label and one faint line an architecture: a label a mark would cover its neighbours.
+    largest = frame.loc[frame.groupby("architecture", sort=False)["size_kib"].idxmax()]
+    labels = base.mark_text(dy=-12, color=INK).encode(text="architecture:N").properties(data=largest)
+    same = base.mark_line(opacity=0.25, strokeWidth=1, color=INK).encode(detail="architecture:N", order="size_kib:Q")
     small, best = frame.loc[frame["size_kib"].idxmin()], frame.loc[frame["accuracy"].idxmax()]
-    return alt.layer(bars.properties(data=interval(frame, "accuracy")), marks, labels).properties(
+    return alt.layer(bars.properties(data=interval(frame, "accuracy")), same, marks, labels).properties(
         description=f"Scatter chart of file size against accuracy for {len(frame)} variants. The most accurate is "
         f"{best['variant']} ({best['accuracy']:.3f}, {best['size_kib']:,.0f} KiB), the smallest {small['variant']} "
         f"({small['accuracy']:.3f}, {small['size_kib']:,.0f} KiB)."

@@ -8,6 +8,7 @@ from .charts import INK
 from .encodings import colour, evidence_shape, interval, names, points, tooltip
 
 MS_LOG = {"title": "latency (ms, log scale)", "scale": alt.Scale(type="log", nice=False, padding=15)}
+MOST_LABELS = 8  # more would cover each other; the tooltip always tells
 
 
 def latency_bars(latency: pd.DataFrame) -> alt.LayerChart:
@@ -62,7 +63,12 @@ def roofline(points_: pd.DataFrame, roofs: pd.DataFrame) -> alt.LayerChart:
         tooltip=tips,
         **shades,
     )
-    return alt.layer(roof, marks).properties(
+    labels = (
+        alt.Chart(points_)
+        .mark_text(dy=-12, color=INK)
+        .encode(x="intensity_macs_per_byte:Q", y="throughput_gmacs_s:Q", text="variant:N")
+    )
+    return alt.layer(roof, marks, *([labels] if len(points_) <= MOST_LABELS else [])).properties(
         height=340,
         description=f"Roofline chart with log axes for {names(both['platform'])}: {len(points_)} points below the roofs, from "
         f"{points_['intensity_macs_per_byte'].min():.3g} to {points_['intensity_macs_per_byte'].max():.3g} MACs per byte and "

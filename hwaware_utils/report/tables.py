@@ -74,10 +74,11 @@ class Table:
             for row in self.cells.itertuples(index=False)
         )
         caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        wide = " hw-wide" if len(self.cells.columns) > 4 else ""  # cells stay on one line and the box scrolls
         label = escape(self.caption or "table", quote=True)
         return (
             # tabindex: a region that scrolls must be reachable from the keyboard. "dataframe" is Jupyter's own table style
-            f'<div class="hw-table" role="region" tabindex="0" aria-label="{label}"><table class="dataframe">{caption}\n'
+            f'<div class="hw-table{wide}" role="region" tabindex="0" aria-label="{label}"><table class="dataframe">{caption}\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
         )
 

@@ -1,0 +1,103 @@
+"""Conversion and measurement: right input quantisation, loud failures, honest intervals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwaware_utils.base.errors import UserError
+from hwaware_utils.study import benchmark, data, quantization
+from hwaware_utils.workload import load_workload
+
+
+@pytest.fixture(scope="module")
+def fp32(tmp_path_factory):
+    from hwaware_utils.study.models import mobilenet_v2
+
+    path = tmp_path_factory.mktemp("models") / "tiny.fp32.tflite"
+    path.write_bytes(quantization.convert_fp32(mobilenet_v2(0.35, 32, 10)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def int8(fp32, digits):
+    path = fp32.with_name("tiny.int8.tflite")
+    path.write_bytes(quantization.quantize(fp32, "int8_ptq", digits.x_train[:20]))
+    return path
+
+
+def test_conversion_keeps_the_function(digits, tmp_path):
+    from hwaware_utils.study.models import mobilenet_v2
+    from hwaware_utils.study.training import predict
+
+    model = mobilenet_v2(0.35, 32, 10)
+    path = tmp_path / "same.tflite"
+    path.write_bytes(quantization.convert_fp32(model))
+    expected = predict(model, digits.x_test[:20], 32)
+    assert np.abs(benchmark.predict_tflite(path, digits.x_test[:20], batch=7) - expected).max() < 1e-3
+
+
+def test_int8_is_int8_from_input_to_output(int8):
+    interpreter = benchmark.open_model(int8)
+    assert interpreter.get_input_details()[0]["dtype"] == np.int8
+    assert interpreter.get_output_details()[0]["dtype"] == np.int8
+    quantization.assert_operators(load_workload(int8), "int8_ptq")
+
+
+def test_every_precision_shrinks_the_file(fp32, int8):
+    for precision in ("fp16", "dynamic"):
+        assert len(quantization.quantize(fp32, precision)) < 0.6 * fp32.stat().st_size
+    assert int8.stat().st_size < 0.5 * fp32.stat().st_size
+
+
+def test_a_conversion_that_fell_back_to_float_fails_loudly(fp32):
+    with pytest.raises(ValueError, match="fell back to float"):
+        quantization.assert_operators(load_workload(fp32), "int8_ptq")
+
+
+def test_a_conversion_that_left_a_variable_fails_loudly():
+    table = pd.DataFrame({"operator": ["CONV_2D", "VAR_HANDLE"], "macs": [1, 0], "dtype": ["float32"] * 2, "name": ["a", "b"]})
+    with pytest.raises(ValueError, match="VAR_HANDLE"):
+        quantization.assert_operators(table, "fp32")
+
+
+def test_input_is_quantised_not_cast():
+    detail = {"dtype": np.int8, "quantization": (1 / 127.5, 0)}
+    assert benchmark.quantize_input(np.array([-1.0, 0.0, 0.5, 1.0]), detail).tolist() == [-128, 0, 64, 127]
+
+
+@pytest.mark.parametrize("n", [0, -1, 10_000])
+def test_a_useless_calibration_set_is_refused(digits, n):
+    with pytest.raises(UserError, match="calibration_images"):
+        quantization.calibration_images(digits, n, 7)
+
+
+def test_an_unknown_precision_is_refused(fp32):
+    with pytest.raises(UserError, match="int9"):
+        quantization.quantize(fp32, "int9")
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    path = tmp_path / "not.tflite"
+    path.write_bytes(b"hello, world")
+    with pytest.raises(UserError, match=r"no \.tflite file"):
+        benchmark.open_model(path)
+
+
+def test_the_interval_holds_the_share_and_shrinks_with_more_images():
+    low, high = benchmark.wilson_interval(930, 1000)
+    wider = benchmark.wilson_interval(93, 100)
+    assert low < 0.93 < high
+    assert wider[0] < low < high < wider[1]
+    assert benchmark.wilson_interval(100, 100)[1] <= 1.0
+
+
+def test_latency_is_reported_with_ordered_quantiles(fp32, int8):
+    table = benchmark.measure_latency({"a": fp32, "b": int8}, n_runs=20, warm_up_runs=2)
+    assert (table["latency_ms_low"] <= table["latency_ms"]).all()
+    assert (table["latency_ms"] <= table["latency_ms_high"]).all()
+    assert (table["latency_ms_high"] <= table["p99_ms"]).all()

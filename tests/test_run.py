@@ -1,0 +1,139 @@
+"""The batch runner: skips, resumes, refuses a second run, and never leaves half a notebook behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, command
+
+pytestmark = pytest.mark.endtoend
+
+
+def start(build, *arguments):
+    environment = os.environ | {"HWAWARE_BUILD": str(build), "HWAWARE_DATA": "", "KERAS_HOME": str(build / "keras")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "hwaware_utils", "run", "params/smoke.yaml", *arguments],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for(path, seconds=60):
+    for _ in range(seconds * 10):
+        if path.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{path} did not appear")
+
+
+def kernels_of(build):
+    """Process folders of the kernels that work in this build folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            variables, line = (process / "environ").read_bytes(), (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(build).encode() in variables and b"ipykernel" in line:
+            found.append(process)
+    return found
+
+
+def test_smoke_runs_all_six_notebooks_and_writes_the_tables(smoke_build):
+    results = {path.stem for path in (smoke_build / "smoke" / "results").glob("*.csv")}
+    assert {"variants", "latency", "training_log", "pareto", "recommendations", "configurations"} <= results
+    assert len(list((smoke_build / "smoke" / "notebooks").glob("*.ipynb"))) == 6
+    assert not list((smoke_build / "smoke").glob("running-*"))
+
+
+def test_a_second_run_finds_everything_up_to_date(smoke_build):
+    done = command("run", "params/smoke.yaml", build=smoke_build)
+    assert done.returncode == 0
+    assert done.stdout.count("up to date") == 6
+
+
+def test_only_runs_one_notebook(copied_smoke):
+    done = command("run", "params/smoke.yaml", "--only", "05", "--force", build=copied_smoke)
+    assert done.returncode == 0, done.stderr
+    assert "05_pareto: done" in done.stdout
+    assert "06" not in done.stdout
+
+
+def test_a_notebook_that_ran_again_makes_its_successors_stale(copied_smoke):
+    command("run", "params/smoke.yaml", "--only", "05", "--force", build=copied_smoke)
+    done = command("run", "params/smoke.yaml", build=copied_smoke)
+    assert "05_pareto: up to date" in done.stdout
+    assert "06_methodology: done" in done.stdout
+
+
+def test_a_killed_run_resumes_and_takes_nothing_half_written_for_whole(copied_smoke):
+    folder = copied_smoke / "smoke"
+    whole = (folder / "results" / "variants.csv").read_bytes()
+    (folder / "stamps" / "03_quantization.json").unlink()
+    (folder / "notebooks" / "03_quantization.ipynb").unlink()
+    runner = start(copied_smoke)
+    for _ in range(600):  # until the kernel is at work
+        if kernels_of(copied_smoke):
+            break
+        time.sleep(0.1)
+    time.sleep(2)
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    assert not (folder / "notebooks" / "03_quantization.ipynb").exists()
+    assert not (folder / "stamps" / "03_quantization.json").exists()
+    assert (folder / "results" / "variants.csv").read_bytes() == whole
+    done = command("run", "params/smoke.yaml", build=copied_smoke)
+    assert done.returncode == 0, done.stderr
+    assert "02_optimizations: up to date" in done.stdout
+    assert "03_quantization: done" in done.stdout
+    for _ in range(100):
+        if not kernels_of(copied_smoke):
+            break
+        time.sleep(0.1)
+    assert not kernels_of(copied_smoke), "a kernel outlived its runner"
+
+
+def test_two_runs_at_once_the_second_says_so_and_stops(copied_smoke):
+    first = start(copied_smoke, "--only", "03", "--force")
+    wait_for(copied_smoke / "smoke" / "running-03_quantization.ipynb")
+    second = command("run", "params/smoke.yaml", build=copied_smoke)
+    assert second.returncode == 2
+    assert f"is being run already (process {first.pid})" in second.stderr
+    assert first.wait(timeout=300) == 0
+
+
+def test_a_failing_cell_is_named_with_exit_code_1(copied_smoke):
+    table = copied_smoke / "smoke" / "results" / "architectures.csv"
+    table.write_text(table.read_text().replace("0", "1"))
+    done = command("run", "params/smoke.yaml", "--only", "03", "--force", build=copied_smoke)
+    assert done.returncode == 1
+    assert "03_quantization.ipynb failed in cell" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_predecessor_that_has_not_run_is_named(tmp_path):
+    done = command("run", "params/smoke.yaml", "--only", "05", build=tmp_path)
+    assert done.returncode == 1
+    assert "run notebooks/03_quantization.ipynb with this profile first" in done.stderr
+
+
+def test_a_truncated_stored_model_is_refused_by_name(copied_smoke):
+    model = copied_smoke / "smoke" / "models" / "baseline.fp32.tflite"
+    model.write_bytes(model.read_bytes()[:1000])
+    done = command("run", "params/smoke.yaml", "--only", "02", "--force", build=copied_smoke)
+    assert done.returncode == 1
+    assert "baseline.fp32.tflite" in done.stderr
+    assert "is damaged" in done.stderr
+
+
+def test_the_reference_runs_without_data_and_shows_recorded_accuracies(reference_build):
+    folder = reference_build / "reference"
+    variants = (folder / "results" / "variants.csv").read_text()
+    assert "recorded" in variants
+    assert "CIFAR-10" in variants
+    text = json.dumps(json.loads((folder / "notebooks" / "03_quantization.ipynb").read_text()))
+    assert "Accuracies below are recorded, not measured." in text
