@@ -40,6 +40,7 @@ CONFIG = {
     "legend": {
         "orient": "bottom",
         "columns": 3,
+        "symbolOpacity": 1,
         "labelColor": INK,
         "titleColor": INK,
         "labelFontSize": 12,
