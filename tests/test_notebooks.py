@@ -62,7 +62,7 @@ class TestAnatomy:
 
     def test_every_chart_has_a_caption_and_a_name(self, path):
         for cell in cells_of(path):
-            if any(line.startswith("figures_") for line in cell.source.splitlines()):
+            if any(line.startswith("figures.") for line in cell.source.splitlines()):
                 figure = cell.metadata["mystnb"]["figure"]
                 assert figure["caption"]
                 assert figure["name"].startswith(f"fig-{path.stem[:2]}-")

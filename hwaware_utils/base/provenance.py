@@ -8,18 +8,25 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+import psutil
+
 from .results import ROOT
+
+
+def host() -> str:
+    """CPU model, cores that this process may use, memory and system, in one line. No host name, no path."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory_gib = psutil.virtual_memory().total / 2**30
+    return f"{cpu_name()}, {cores} cores, {memory_gib:.1f} GiB, {platform.system()} {platform.machine()}"
 
 
 @functools.cache
 def cpu_name() -> str:
     """The CPU's model name, as the operating system tells it."""
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def git_commit() -> str:
@@ -39,7 +46,7 @@ def _git(*arguments: str) -> str:
 def provenance() -> dict:
     """Host, commit and date of this moment, plus the versions that decide a model's bytes."""
     return {
-        "host": f"{cpu_name()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "host": host(),
         "commit": git_commit(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "versions": {name: metadata.version(name) for name in ("tensorflow", "ai-edge-litert", "ai-edge-quantizer")},

@@ -44,7 +44,7 @@ def format_value(value: object, column: str, digits: int | None = None) -> str:
 
 
 def significant(value: float, digits: int) -> str:
-    """`value` with so many significant digits, without an exponent between 0.0001 and a million.
+    """`value` with so many significant digits, without an exponent between 0.0001 and a thousand million.
 
     >>> significant(1234.5, 3), significant(0.05, 3), significant(99.96, 3), significant(-2.0, 3), significant(2.5e9, 3)
     ('1,234', '0.0500', '100', '-2.00', '2.50e+09')
@@ -53,7 +53,7 @@ def significant(value: float, digits: int) -> str:
         return "0"
     value = float(f"{value:.{digits - 1}e}") if abs(value) < 10 ** (digits - 1) else value  # 99.96 becomes 100 first
     exponent = int(f"{abs(value):e}".split("e")[1])
-    if -5 < exponent < 6:
+    if -5 < exponent < 9:
         return f"{value:,.{max(digits - 1 - exponent, 0)}f}"
     return f"{value:.{digits - 1}e}"
 
