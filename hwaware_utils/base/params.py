@@ -57,6 +57,7 @@ class Optimizations(Training):
     variant_alpha: Alpha = 0.35
     variant_epochs: Positive = 10
     variant_warm_epochs: Count = 0
+    variant_learning_rate: Rate = 0.003
     teacher_weight: Share = 0.7
     temperature: Annotated[float, Field(ge=1)] = 4.0
 

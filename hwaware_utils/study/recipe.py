@@ -65,5 +65,5 @@ def latency_recipe(p, baseline: Recipe) -> Recipe:
     """The recipe of the latency variant: narrower, started from the baseline's channels and distilled from it."""
     return replace(
         baseline, architecture="latency", alpha=p.variant_alpha, weights="none", head_epochs=0, epochs=p.variant_epochs,
-        warm_epochs=p.variant_warm_epochs, teacher=baseline.id, teacher_weight=p.teacher_weight, temperature=p.temperature,
+        warm_epochs=p.variant_warm_epochs, learning_rate=p.variant_learning_rate, teacher=baseline.id, teacher_weight=p.teacher_weight, temperature=p.temperature,
     )  # fmt: skip
