@@ -1,5 +1,6 @@
 """The built book as a reader meets it: opened from disk in headless Chromium, on a desk, on a phone and in the dark."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -34,7 +35,9 @@ ALIVE = "[...document.querySelectorAll('.hw-chart')].every(box => box.dataset.li
 def browser():
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        pytest.fail("Chromium is missing: install the Debian packages that apt.txt lists.", pytrace=False)
+        told = "Chromium is missing, the built book was not looked at: install the Debian packages that apt.txt lists."
+        # CI promises to look; elsewhere a missing tool is a skip that says so, never a pass.
+        pytest.fail(told, pytrace=False) if os.environ.get("CI") else pytest.skip(told)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield chromium

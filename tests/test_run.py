@@ -22,14 +22,6 @@ def start(build, *arguments):
     )  # fmt: skip
 
 
-def wait_for(path, seconds=60):
-    for _ in range(seconds * 10):
-        if path.exists():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"{path} did not appear")
-
-
 def kernels_of(build):
     """Process folders of the kernels that work in this build folder."""
     found = []
@@ -41,6 +33,14 @@ def kernels_of(build):
         if str(build).encode() in variables and b"ipykernel" in line:
             found.append(process)
     return found
+
+
+def wait_until(condition, seconds=60):
+    for _ in range(seconds * 10):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("waited in vain")
 
 
 def test_smoke_runs_all_six_notebooks_and_writes_the_tables(smoke_build):
@@ -76,11 +76,8 @@ def test_a_killed_run_resumes_and_takes_nothing_half_written_for_whole(copied_sm
     (folder / "stamps" / "03_quantization.json").unlink()
     (folder / "notebooks" / "03_quantization.ipynb").unlink()
     runner = start(copied_smoke)
-    for _ in range(600):  # until the kernel is at work
-        if kernels_of(copied_smoke):
-            break
-        time.sleep(0.1)
-    time.sleep(2)
+    wait_until(lambda: kernels_of(copied_smoke))
+    time.sleep(2)  # into the notebook
     runner.send_signal(signal.SIGKILL)
     runner.wait()
     assert not (folder / "notebooks" / "03_quantization.ipynb").exists()
@@ -90,16 +87,12 @@ def test_a_killed_run_resumes_and_takes_nothing_half_written_for_whole(copied_sm
     assert done.returncode == 0, done.stderr
     assert "02_optimizations: up to date" in done.stdout
     assert "03_quantization: done" in done.stdout
-    for _ in range(100):
-        if not kernels_of(copied_smoke):
-            break
-        time.sleep(0.1)
-    assert not kernels_of(copied_smoke), "a kernel outlived its runner"
+    wait_until(lambda: not kernels_of(copied_smoke))  # no kernel outlives its runner
 
 
 def test_two_runs_at_once_the_second_says_so_and_stops(copied_smoke):
     first = start(copied_smoke, "--only", "03", "--force")
-    wait_for(copied_smoke / "smoke" / "running-03_quantization.ipynb")
+    wait_until(lambda: kernels_of(copied_smoke))
     second = command("run", "params/smoke.yaml", build=copied_smoke)
     assert second.returncode == 2
     assert f"is being run already (process {first.pid})" in second.stderr
