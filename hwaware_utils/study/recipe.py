@@ -38,7 +38,7 @@ class Recipe:
 
 def find_weights(weights: str) -> str:
     """What to hand to Keras: `imagenet` becomes the file HWAWARE_WEIGHTS if that is set; a path must exist."""
-    place = os.environ.get("HWAWARE_WEIGHTS", weights) if weights == "imagenet" else weights
+    place = (os.environ.get("HWAWARE_WEIGHTS") or weights) if weights == "imagenet" else weights
     if place not in ("none", "imagenet") and not Path(place).is_file():
         raise UserError(f"weights file {place!r} does not exist: give a path, 'imagenet' or 'none'.")
     return place
@@ -64,6 +64,7 @@ def baseline_recipe(p, dataset: str, classes: int) -> Recipe:
 def latency_recipe(p, baseline: Recipe) -> Recipe:
     """The recipe of the latency variant: narrower, started from the baseline's channels and distilled from it."""
     return replace(
-        baseline, architecture="latency", alpha=p.variant_alpha, weights="none", head_epochs=0, epochs=p.variant_epochs,
-        warm_epochs=p.variant_warm_epochs, learning_rate=p.variant_learning_rate, teacher=baseline.id, teacher_weight=p.teacher_weight, temperature=p.temperature,
+        baseline, architecture="latency", alpha=p.variant_alpha, weights="none", head_epochs=0,
+        epochs=p.variant_epochs, warm_epochs=p.variant_warm_epochs, learning_rate=p.variant_learning_rate,
+        teacher=baseline.id, teacher_weight=p.teacher_weight, temperature=p.temperature,
     )  # fmt: skip
