@@ -5,11 +5,13 @@ BUILD   ?= $(CURDIR)/build
 PORT    ?= 8000
 VENV    := .venv
 BIN     := $(VENV)/bin
+override BUILD := $(abspath $(BUILD))
 OUT     := $(BUILD)/$(PROFILE)
 export HWAWARE_BUILD := $(BUILD)
 # The lock file was made on Python 3.11; elsewhere the pins of requirements.txt decide.
 CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c requirements.lock" if sys.version_info[:2] == (3, 11) else "")')
 
+.NOTPARALLEL:
 .PHONY: help setup notebooks html book test check lab serve study clean
 .DEFAULT_GOAL := help
 
@@ -20,8 +22,8 @@ help:  ## this list
 setup: $(VENV)/.ready  ## .venv with everything in requirements.txt (about 3 GB)
 
 $(VENV)/.ready: requirements.txt requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Set PYTHON=/path/to/python3.11."; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is another one. Set PYTHON=/path/to/python3.11."; exit 2; }
 	@echo "Setting up $(VENV): 3 GB, one to five minutes ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: on Debian, apt-get install python3-venv."; exit 2; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt $(CONSTRAINTS)
@@ -56,5 +58,5 @@ study: setup  ## train the reference anew and store it (hours; resumes)
 	@$(BIN)/python -m hwaware_utils run params/reference.yaml --retrain
 	@$(BIN)/python -m hwaware_utils store params/reference.yaml
 
-clean:  ## remove what was built; .venv and results/reference stay
-	rm -rf "$(OUT)"
+clean:  ## remove what PROFILE has built, but for its trainings; .venv and results/reference stay
+	rm -rf $(foreach part,notebooks results stamps book html _build,"$(OUT)/$(part)")

@@ -21,7 +21,9 @@ def run(
     profile: Annotated[Path, typer.Argument(help="a profile, such as params/smoke.yaml")],
     only: Annotated[str, typer.Option(help="run one notebook: 03, or 03_quantization")] = "",
     force: Annotated[bool, typer.Option(help="run even what is up to date")] = False,
-    retrain: Annotated[bool, typer.Option(help="train anew instead of loading the stored reference (hours)")] = False,
+    retrain: Annotated[
+        bool, typer.Option(help="do not load trainings from results/reference; an own one in build/ is resumed or kept (hours)")
+    ] = False,
 ) -> None:
     """Run a profile's notebooks in order; skips what is up to date and resumes after an interruption."""
     from . import run as runner

@@ -1,21 +1,29 @@
 """The batch runner: a profile's notebooks through papermill, in order, each written whole or not at all.
 
-A notebook is up to date when its source, its parameters, the package, the stored artifacts and the run of its
-predecessor are what they were. Its stamp is written last, so whatever interrupts a run, the next one resumes.
+A notebook is up to date when its source, its parameters, the package, the stored reference and the run of its
+predecessor are what they were, and the files that it wrote are still the same. Its stamp is written last, so whatever
+interrupts a run, the next one resumes.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
+import sys
 import time
 import warnings
 from pathlib import Path
 
-from .base.errors import UserError
-from .base.params import NOTEBOOKS, Common, nearest
-from .base.results import ROOT, build_dir, written_whole
+from tqdm import tqdm
+
+from .base.artifacts import sha256
+from .base.errors import UserError, nearest
+from .base.provenance import provenance
+from .base.results import REFERENCE, ROOT, build_dir, written_whole
+from .base.schema import NOTEBOOKS, Common
+from .study.cifar10 import in_keras_cache
 
 
 class NotebookFailed(Exception):
@@ -35,22 +43,40 @@ def run(models: dict[str, Common], only: str = "", force: bool = False, say=prin
         before = ""
         for number, (name, parameters) in enumerate(models.items(), 1):
             stamp_file = folder / "stamps" / f"{name}.json"
-            key = _key(name, parameters, before)
-            stamp = _read_stamp(stamp_file)
+            key, stamp = _key(name, parameters, before), read_stamp(stamp_file)
+            current = stamp.get("key") == key and all(_unchanged(folder, *file) for file in stamp["files"].items())
             label = f"[{number}/{len(models)}] {name}"
             if name not in chosen:
-                before = stamp.get("run", "")
-            elif stamp.get("key") == key and (folder / "notebooks" / f"{name}.ipynb").is_file() and not force:
+                if stamp and not current:
+                    say(f"{label}: stale, but not asked for; what follows uses its last run")
+            elif current and not force:
                 say(f"{label}: up to date")
-                before = stamp["run"]
             else:
-                start = time.perf_counter()
+                start = time.time()
                 stamp_file.unlink(missing_ok=True)
                 _execute(name, parameters, folder, label)
-                before = f"{time.time_ns()}-{os.getpid()}"
+                stamp = {
+                    "key": key,
+                    "run": f"{time.time_ns()}-{os.getpid()}",
+                    "files": _written(folder, name, start),
+                    **provenance(),
+                }
                 with written_whole(stamp_file) as path:
-                    path.write_text(json.dumps({"key": key, "run": before}))
-                say(f"{label}: done in {time.perf_counter() - start:.0f} s")
+                    path.write_text(json.dumps(stamp, indent=1))
+                say(f"{label}: done in {time.time() - start:.0f} s")
+            before = stamp.get("run", "")
+
+
+def _written(folder: Path, name: str, start: float) -> dict[str, str]:
+    """The executed notebook and the tables and models that appeared since `start`, with their sha256."""
+    made = [folder / "notebooks" / f"{name}.ipynb", *(folder / "results").glob("*.csv"), *(folder / "models").glob("*.*")]
+    # The manifest belongs to all notebooks; a clock may be coarser than a second's fraction
+    fresh = [path for path in made if path.name != "manifest.json" and path.stat().st_mtime >= start - 0.01]
+    return {str(path.relative_to(folder)): sha256(path) for path in fresh}
+
+
+def _unchanged(folder: Path, name: str, checksum: str) -> bool:
+    return (folder / name).is_file() and sha256(folder / name) == checksum
 
 
 def _chosen(only: str) -> set[str]:
@@ -58,9 +84,7 @@ def _chosen(only: str) -> set[str]:
         return set(NOTEBOOKS)
     chosen = {name for name in NOTEBOOKS if name == only or name.split("_")[0] == only.zfill(2)}
     if not chosen:
-        raise UserError(
-            f"--only {only!r} names no notebook{nearest(only, NOTEBOOKS)}: give 01 to {len(NOTEBOOKS):02d} or a name."
-        )
+        raise UserError(f"--only {only!r} names no notebook{nearest(only, NOTEBOOKS)}")
     return chosen
 
 
@@ -71,7 +95,7 @@ def _locked(folder: Path, profile: str):
     with (folder / ".lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             raise UserError(f"profile {profile!r} is being run already (process {owner}): wait for it, or stop it.") from error
@@ -81,11 +105,12 @@ def _locked(folder: Path, profile: str):
         yield
 
 
-def _read_stamp(path: Path) -> dict:
+def read_stamp(path: Path) -> dict:
+    """A finished notebook's stamp: key, run, files with sha256, host, commit, date. Empty when it has not finished."""
     try:
         stamp = json.loads(path.read_text())
-        return stamp if isinstance(stamp, dict) else {}
-    except (OSError, ValueError):
+        return stamp if isinstance(stamp["files"], dict) else {}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
@@ -94,16 +119,17 @@ def _key(name: str, parameters: Common, before: str) -> str:
     digest = hashlib.sha256()
     sources = [ROOT / "notebooks" / f"{name}.ipynb", *sorted((ROOT / "hwaware_utils").rglob("*.py"))]
     sources += [*sorted((ROOT / "params").glob("*/*.yaml")), *sorted((ROOT / "params").glob("*.csv"))]
-    sources += sorted((ROOT / "results" / "reference").rglob("manifest.json"))
+    sources += sorted(path for path in REFERENCE.glob("*.*") if path.suffix in (".csv", ".json", ".tflite", ".npz"))
     for path in sources:
         digest.update(path.read_bytes())
-    places = [os.environ.get(variable, "") for variable in ("HWAWARE_DATA", "HWAWARE_WEIGHTS")]
+    places = [os.environ.get(variable, "") for variable in ("HWAWARE_DATA", "HWAWARE_WEIGHTS")] + [in_keras_cache()]
     digest.update(json.dumps([parameters.model_dump(), places, before]).encode())
     return digest.hexdigest()
 
 
 def _execute(name: str, parameters: Common, folder: Path, label: str) -> None:
     import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     running = folder / f"running-{name}.ipynb"
@@ -121,6 +147,7 @@ def _execute(name: str, parameters: Common, folder: Path, label: str) -> None:
                 progress_bar={"desc": label},
                 cwd=ROOT / "notebooks",
                 request_save_on_cell_execute=False,
+                stdout_file=_Epochs(),
             )
     except PapermillExecutionError as error:
         line = next((text for text in error.source.splitlines() if text.strip()), "")
@@ -128,8 +155,19 @@ def _execute(name: str, parameters: Common, folder: Path, label: str) -> None:
             f"{name}.ipynb failed in cell {error.cell_index} ({line.strip()[:70]!r}): {error.ename}: {error.evalue} "
             f"The half-run notebook is {running}."
         ) from error
+    except (DeadKernelError, CellTimeoutError) as error:
+        raise NotebookFailed(f"{name}.ipynb failed: its kernel died ({error}); out of memory is the usual cause.") from error
     _fold_injected_cell(running)
     running.replace(finished)
+
+
+class _Epochs(io.TextIOBase):
+    """Shows the sentence of each training epoch above the progress bar; the rest of the output stays in the notebook."""
+
+    def write(self, text: str) -> int:
+        if "fine-tuning" in text:
+            tqdm.write(text.rstrip(), file=sys.stderr)
+        return len(text)
 
 
 def _fold_injected_cell(path: Path) -> None:

@@ -1,44 +1,63 @@
 """Make a profile's run the stored reference: its models, its tables, and the chart of the README."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 
 from .base import artifacts
 from .base.errors import UserError
-from .base.provenance import provenance
 from .base.results import REFERENCE, build_dir, written_whole
+from .base.schema import NOTEBOOKS
 from .report.charts import CONFIG, to_svg
 from .report.figures_model import size_vs_accuracy
+from .run import read_stamp
 
 
 def store_reference(profile: str, say=print) -> None:
-    """Copy the models and tables of `build/<profile>` into results/reference; `measured` becomes `recorded`.
+    """Make the models and tables of `build/<profile>` the content of results/reference; `measured` becomes `recorded`.
 
-    Raises UserError when the profile has not been run to its end.
+    Only what the run used is stored, each table with host, commit and date of the notebook that wrote it. Raises
+    UserError when the profile has not been run to its end.
     """
     source = build_dir(profile)
-    tables = sorted((source / "results").glob("*.csv"))
-    if not (source / "results" / "recommendations.csv").is_file():
-        raise UserError(f"{source} holds no finished run: run params/{profile}.yaml first.")
-    own = artifacts.read_manifest(source / "models")
-    names = {file["name"] for entry in own.values() for file in entry["files"].values()}
-    for name in names:
-        with written_whole(REFERENCE / name) as path:
-            path.write_bytes((source / "models" / name).read_bytes())
-    replaced = {
-        k for k, entry in artifacts.read_manifest(REFERENCE).items() if names & {f["name"] for f in entry["files"].values()}
-    }
-    kept = {key: entry for key, entry in artifacts.read_manifest(REFERENCE).items() if key not in replaced}
-    artifacts.write_manifest(REFERENCE, kept | own)
-    made = {key: value for key, value in provenance().items() if key != "versions"}
-    for table in tables:
-        frame = pd.read_csv(table)
+    stamps = {name: read_stamp(source / "stamps" / f"{name}.json") for name in NOTEBOOKS}
+    unfinished = [name for name, stamp in stamps.items() if not stamp]
+    if unfinished:
+        raise UserError(f"{unfinished[0]} of profile {profile!r} has not finished: run params/{profile}.yaml first.")
+    owner = {file: stamp for stamp in stamps.values() for file in stamp["files"]}
+    tables = {file: owner[file] for file in owner if file.startswith("results/")}
+    entries = _used_entries(source)
+    old = [path for path in REFERENCE.glob("*.*") if path.suffix in (".csv", ".tflite", ".npz")]
+    for file in (file["name"] for entry in entries.values() for file in entry["files"].values()):
+        with written_whole(REFERENCE / file) as path:
+            path.write_bytes(_find_file(source, file).read_bytes())
+    artifacts.write_manifest(REFERENCE, entries)
+    for file, stamp in tables.items():
+        frame = pd.read_csv(source / file)
         frame["evidence"] = frame["evidence"].replace("measured", "recorded")
-        with written_whole(REFERENCE / table.name) as path:
-            frame.assign(**{f"recorded_{key}": value for key, value in made.items()}).to_csv(path, index=False)
+        made = {f"recorded_{key}": stamp[key] for key in ("host", "commit", "date")}
+        with written_whole(REFERENCE / Path(file).name) as path:
+            frame.assign(**made).to_csv(path, index=False)
+    kept = {file["name"] for entry in entries.values() for file in entry["files"].values()} | {
+        Path(file).name for file in tables
+    }
+    for path in old:
+        if path.name not in kept:
+            path.unlink()
     write_readme_chart(pd.read_csv(REFERENCE / "variants.csv"))
-    say(f"stored {len(own)} artifacts and {len(tables)} tables in {REFERENCE}")
+    say(f"stored {len(entries)} artifacts and {len(tables)} tables in {REFERENCE}")
+
+
+def _used_entries(source: Path) -> dict[str, dict]:
+    """The manifest entries, own before stored, of which a file stands in variants.csv."""
+    known = artifacts.read_manifest(REFERENCE) | artifacts.read_manifest(source / "models")
+    used = set(pd.read_csv(source / "results" / "variants.csv")["sha256"])
+    return {name: entry for name, entry in known.items() if used & {file["sha256"] for file in entry["files"].values()}}
+
+
+def _find_file(source: Path, name: str) -> Path:
+    return next(path for path in (source / "models" / name, REFERENCE / name) if path.is_file())
 
 
 def write_readme_chart(variants: pd.DataFrame) -> None:

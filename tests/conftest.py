@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ["HWAWARE_HEADLESS"] = "1"
+os.environ["HWAWARE_BUILD"] = tempfile.mkdtemp(prefix="hwaware-tests-")  # no test touches the developer's build
 
 
 def command(*arguments, build: Path, timeout: int = 600, **variables) -> subprocess.CompletedProcess:

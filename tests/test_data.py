@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hwaware_utils.base.errors import UserError
-from hwaware_utils.study import data
+from hwaware_utils.study import cifar10, data
 
 
 @pytest.fixture
@@ -75,11 +75,24 @@ def test_a_folder_that_does_not_exist_is_named():
 def test_no_data_and_no_network_names_all_three_places(tmp_path, monkeypatch):
     monkeypatch.delenv("HWAWARE_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(data, "CIFAR10_URL", "http://127.0.0.1:9/cifar.tar.gz")
+    monkeypatch.setattr(cifar10, "CIFAR10_URL", "http://127.0.0.1:9/cifar.tar.gz")
     with pytest.raises(data.DataNotFound) as missing:
         data.load("cifar10")
     assert all(place in str(missing.value) for place in ("HWAWARE_DATA", str(tmp_path), "download"))
     assert data.load_if_there("cifar10") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x80\x02}q\x01"], ids=["empty", "html", "cut off"])
+def test_a_damaged_keras_cache_is_refused_in_one_sentence(tmp_path, monkeypatch, content):
+    folder = tmp_path / "datasets" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for name in cifar10.BATCHES:
+        (folder / name).write_bytes(content)
+    monkeypatch.delenv("HWAWARE_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="is damaged") as refused:
+        data.load("cifar10")
+    assert "\n" not in str(refused.value)
 
 
 def python2_pickle(pixels: bytes, labels: list[int]) -> bytes:
@@ -114,6 +127,23 @@ def test_an_npz_with_the_wrong_arrays_is_refused(tmp_path):
     np.savez(tmp_path / "odd.npz", x_train=np.zeros(3))
     with pytest.raises(UserError, match=r"odd\.npz"):
         data.load("cifar10", str(tmp_path / "odd.npz"))
+
+
+def test_a_truncated_npz_is_refused(tmp_path):
+    np.savez(tmp_path / "cut.npz", x_train=np.zeros(3000))
+    whole = (tmp_path / "cut.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"cut\.npz is no \.npz"):
+        data.load("cifar10", str(tmp_path / "cut.npz"))
+
+
+def test_an_npz_of_something_else_is_never_called_cifar10(tmp_path):
+    images, labels = np.zeros((6, 8, 8, 3), np.uint8), np.array([0, 1, 2, 0, 1, 2])
+    np.savez(tmp_path / "mine.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    with pytest.raises(UserError, match="is not CIFAR-10"):
+        data.load("cifar10", str(tmp_path / "mine.npz"))
+    mine = data.load("folder", str(tmp_path / "mine.npz"))
+    assert (mine.name, mine.classes) == ("mine.npz", ("0", "1", "2"))
 
 
 @pytest.mark.skipif(not os.environ.get("HWAWARE_DATA"), reason="CIFAR-10 is not on this machine (HWAWARE_DATA)")

@@ -1,19 +1,22 @@
 """Parameters are checked at the door, in one sentence, before anything runs."""
 
+import os
+
 import papermill
 import pytest
 import yaml
 from conftest import ROOT, command
 
 from hwaware_utils.base.errors import UserError
-from hwaware_utils.base.params import NOTEBOOKS, load_profile
+from hwaware_utils.base.params import check, load_profile
+from hwaware_utils.base.schema import NOTEBOOKS
 
 PROFILES = sorted((ROOT / "params").glob("*.yaml"))
 SMOKE = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())
 
 
 def profile_with(tmp_path, **changes):
-    path = tmp_path / "changed.yaml"
+    path = tmp_path / "smoke.yaml"
     path.write_text(yaml.safe_dump(SMOKE | changes))
     return path
 
@@ -49,6 +52,17 @@ def test_defaults_of_notebook_model_and_smoke_profile_are_the_same(name):
         ({"data_dir": "no/such/folder"}, "data_dir 'no/such/folder' does not exist"),
         ({"weights": "no/such/file.h5"}, "weights 'no/such/file.h5' does not exist"),
         ({"dataset": "folder"}, "dataset 'folder' needs data_dir"),
+        ({"data_dir": str(ROOT / "README.md")}, "is no data set"),
+        ({"profile": "other"}, "must be the file's name"),
+        ({"precisions": ["fp32"]}, "int8_ptq are needed"),
+        ({"precisions": ["fp32", "fp32", "dynamic", "int8_ptq"]}, "each precision once"),
+        ({"platforms": ["apple_m1", "apple_m1", "arm_cortex_m7"]}, "stands there twice"),
+        ({"target_platform": "apple_m2"}, "is none of the platforms"),
+        ({"variant_alpha": 1.4}, "wider than the baseline"),
+        ({"weights": "imagenet", "alpha": 0.6}, "ImageNet weights for the widths"),
+        ({"threads": 100_000}, "threads = 100000"),
+        ({"max_latency_ms": float("inf")}, "max_latency_ms = inf"),
+        ({"learning_rate": "3e-3"}, "write 0.003"),
         ({"profile": "../up"}, "profile = '../up'"),
     ],
 )
@@ -57,6 +71,29 @@ def test_bad_values_are_refused_in_one_sentence(tmp_path, changes, told):
         load_profile(profile_with(tmp_path, **changes))
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_place_in_the_environment_that_does_not_exist_is_refused_at_the_door(monkeypatch):
+    for variable in ("HWAWARE_DATA", "HWAWARE_WEIGHTS"):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, "no/such/place")
+            with pytest.raises(UserError, match=f"{variable} .*no/such/place"):
+                load_profile(ROOT / "params" / "smoke.yaml")
+
+
+def test_relative_places_become_absolute(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HWAWARE_BUILD", "out")
+    models = load_profile(profile_with(tmp_path, data_dir="pictures"))
+    assert models["03_quantization"].data_dir == str(tmp_path / "pictures")
+    assert os.environ["HWAWARE_BUILD"] == str(tmp_path / "out")
+
+
+def test_a_misspelt_parameter_is_refused_by_the_notebook_too():
+    injected = {"In": ["", "profile: str = 'smoke'", "# Parameters\nn_run = 50\n"], "n_run": 50}
+    with pytest.raises(UserError, match="did you mean 'n_runs'"):
+        check("03_quantization", injected)
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [1", "\x00\x01", "1: 2"])

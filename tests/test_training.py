@@ -1,12 +1,15 @@
 """Training: resumable to the bit, narrow networks start from wide ones, and artifacts are found or refused."""
 
+import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hwaware_utils.base import artifacts
 from hwaware_utils.base.errors import UserError
+from hwaware_utils.base.results import REFERENCE
 from hwaware_utils.study import data, trained
 from hwaware_utils.study.recipe import Recipe
 
@@ -82,7 +85,7 @@ def test_without_data_and_without_an_artifact_training_is_refused(tmp_path, monk
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
     monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path))
-    return artifacts.add(asdict(RECIPE), "smoke", {"fp32": ("a.tflite", b"0123TFL3 and more")}, dataset="digits")
+    return artifacts.add(asdict(RECIPE), "smoke", {"fp32": ("fp32.tflite", b"0123TFL3 and more")}, dataset="digits")
 
 
 def test_an_artifact_is_found_by_its_recipe_only(stored):
@@ -95,8 +98,34 @@ def test_an_artifact_is_found_by_its_recipe_only(stored):
 )
 def test_a_damaged_artifact_is_refused_by_name(stored, damage):
     damage(stored.files["fp32"])
-    with pytest.raises(UserError, match=r"a\.tflite"):
+    with pytest.raises(UserError, match=r"baseline-.*\.fp32\.tflite"):
         artifacts.find(RECIPE.id, "smoke")
+
+
+def test_two_recipes_do_not_share_a_file(stored):
+    other = replace(RECIPE, epochs=3)
+    artifacts.add(asdict(other), "smoke", {"fp32": ("fp32.tflite", b"0123TFL3 another")}, dataset="digits")
+    assert artifacts.find(RECIPE.id, "smoke").files["fp32"].read_bytes() == b"0123TFL3 and more"
+    assert artifacts.find(other.id, "smoke").files["fp32"].read_bytes() == b"0123TFL3 another"
+
+
+def test_a_truncated_model_of_the_reference_is_refused_by_name(tmp_path, monkeypatch):
+    copy = Path(shutil.copytree(REFERENCE, tmp_path / "reference"))
+    monkeypatch.setattr(artifacts, "REFERENCE", copy)
+    name = next(iter(artifacts.read_manifest(copy)))
+    victim = next(iter(artifacts.find(name, "no-such-profile").files.values()))
+    victim.write_bytes(victim.read_bytes()[:1000])
+    with pytest.raises(UserError, match=victim.name):
+        artifacts.find(name, "no-such-profile")
+
+
+def test_a_log_that_does_not_reach_its_checkpoint_is_refused(tmp_path):
+    from hwaware_utils.study.training import _read_log
+
+    for content in ("", "phase,epoch\nhead,0\n"):
+        (tmp_path / "training_log.csv").write_text(content)
+        with pytest.raises(UserError, match="does not match the checkpoint"):
+            _read_log(tmp_path / "training_log.csv", 1)
 
 
 def test_a_damaged_manifest_is_refused_by_name(stored):

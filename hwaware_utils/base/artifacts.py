@@ -93,16 +93,19 @@ def locate(file_name: str, checksum: str, profile: str) -> Path:
     )
 
 
-def add(recipe: dict, profile: str, files: dict[str, tuple[str, bytes]], **facts) -> Artifact:
-    """Store `files` (role -> (file name, content)) as the outcome of `recipe` in this profile's own store."""
+def add(recipe: dict, profile: str, contents: dict[str, tuple[str, bytes]], **facts) -> Artifact:
+    """Store `contents` (role -> (ending, bytes)) as the outcome of `recipe` in this profile's own store.
+
+    A file is named `<recipe id>.<ending>`, so that no recipe can overwrite the files of another one.
+    """
     folder, name = _own(profile), recipe_id(recipe)
     entry = {"recipe": recipe, **provenance(), **facts, "files": {}}
-    for role, (file_name, content) in files.items():
-        with written_whole(folder / file_name) as path:
+    for role, (ending, content) in contents.items():
+        with written_whole(folder / f"{name}.{ending}") as path:
             path.write_bytes(content)
-        entry["files"][role] = {"name": file_name, "sha256": hashlib.sha256(content).hexdigest()}
+        entry["files"][role] = {"name": f"{name}.{ending}", "sha256": hashlib.sha256(content).hexdigest()}
     write_manifest(folder, read_manifest(folder) | {name: entry})
-    return Artifact(name, {role: folder / file_name for role, (file_name, _) in files.items()}, entry, recorded=False)
+    return Artifact(name, {role: folder / file["name"] for role, file in entry["files"].items()}, entry, recorded=False)
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:
@@ -115,7 +118,7 @@ def _own(profile: str) -> Path:
 
 
 def _refuse_damaged(path: Path, expected: str) -> None:
-    remedy = "restore it with `git checkout`, or delete its store and train anew"
+    remedy = "restore it with `git checkout`" if path.parent == REFERENCE else f"delete {path.parent} and run again"
     if not path.is_file():
         raise UserError(f"{path.name} is listed in {path.parent}/manifest.json but missing: {remedy}.")
     if sha256(path) != expected:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 EVIDENCE = {
-    "measured": "ran on this host, during this run",
+    "measured": "ran on this host, for this build",
     "recorded": "measured or simulated earlier; stored with host, commit and date",
     "simulated": "the real program, executed in a simulator",
     "modelled": "a formula or a fitted model",
@@ -22,8 +22,3 @@ def check_evidence(frame: pd.DataFrame, name: str) -> None:
     unknown = set(frame["evidence"].unique()) - set(EVIDENCE)
     if unknown:
         raise ValueError(f"table {name!r} holds the evidence {unknown}: expected one of {', '.join(EVIDENCE)}.")
-
-
-def legend() -> pd.DataFrame:
-    """The legend that stands on 'How to read this book': evidence, mark, meaning."""
-    return pd.DataFrame([{"evidence": kind, "mark": SHAPES[kind], "meaning": text} for kind, text in EVIDENCE.items()])

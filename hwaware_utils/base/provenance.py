@@ -32,6 +32,8 @@ def cpu_name() -> str:
 def git_commit() -> str:
     """Short hash of HEAD, `+changes` behind it when files differ; `unknown (no git)` outside a checkout."""
     try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != ROOT:
+            return "unknown (no git)"  # unpacked inside somebody else's checkout
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):

@@ -15,7 +15,7 @@ REFERENCE = ROOT / "results" / "reference"
 
 def build_dir(profile: str) -> Path:
     """`build/<profile>` below the project, or below the variable HWAWARE_BUILD."""
-    return Path(os.environ.get("HWAWARE_BUILD", ROOT / "build")) / profile
+    return Path(os.environ.get("HWAWARE_BUILD") or ROOT / "build") / profile
 
 
 @contextlib.contextmanager

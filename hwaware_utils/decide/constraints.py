@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..base.errors import UserError
-from ..platforms.specs import ARITHMETIC, PlatformSpec, nearest
+from ..base.errors import UserError, nearest
+from ..platforms.specs import ARITHMETIC, PlatformSpec
 
 
 @dataclass(frozen=True)

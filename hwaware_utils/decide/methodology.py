@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..base.errors import UserError
+from ..base.errors import UserError, nearest
 from ..base.evidence import check_evidence
 from ..base.results import load_table
-from ..platforms.specs import list_platforms, load_platform, nearest
+from ..platforms.specs import list_platforms, load_platform
 from .constraints import VIOLATION_COLUMNS, check_constraints, find_violations
 
 METRICS = {"accuracy": "", "latency_ms": "ms", "ram_bytes": "B", "size_bytes": "B", "energy_mj": "mJ"}

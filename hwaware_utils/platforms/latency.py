@@ -76,12 +76,12 @@ def estimate_latencies(
 
 
 def prefer_measured(modelled: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """`modelled` with the rows replaced that `measured` has for the same variant and platform, one thread each.
+    """`modelled` with the rows replaced that `measured` has for the same variant and platform.
 
     Columns that a measurement has no use for (bound, efficiency) stay the model's; evidence and numbers are measured.
     """
-    key = ["variant", "platform", "threads"]
-    numbers = ["runtime", "latency_ms", "latency_ms_low", "latency_ms_high", "evidence"]
+    key = ["variant", "platform"]
+    numbers = ["runtime", "threads", "latency_ms", "latency_ms_low", "latency_ms_high", "evidence"]
     table = modelled.set_index(key)
     known = measured[measured["platform"].isin(modelled["platform"])].set_index(key)[numbers]
     both = known.index.intersection(table.index)

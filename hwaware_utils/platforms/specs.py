@@ -1,7 +1,6 @@
 """What is known about each platform: `params/platforms/<id>.yaml`, one birth certificate for every constant."""
 
 import datetime
-import difflib
 import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -10,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from ..base.errors import UserError
+from ..base.errors import UserError, nearest
 from ..base.evidence import EVIDENCE
 from ..base.results import ROOT
 from .host import detect_constants
@@ -103,12 +102,6 @@ class PlatformSpec:
             for name, q in self.constants.items()
         ]
         return pd.DataFrame(rows)
-
-
-def nearest(name: str, known) -> str:
-    """The end of an error sentence: the nearest known name, or all of them."""
-    match = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)
-    return f" (did you mean {match[0]!r}?)." if match else f": use one of {', '.join(known)}."
 
 
 def list_platforms() -> list[str]:

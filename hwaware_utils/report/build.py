@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from ..base.errors import UserError
-from ..base.params import NOTEBOOKS
 from ..base.results import ROOT, written_whole
+from ..base.schema import NOTEBOOKS
 
 
 def build_book(folder: Path, say=print) -> Path:
@@ -30,6 +30,9 @@ def build_book(folder: Path, say=print) -> Path:
         say(f"The book is up to date: {index}")
         return index
     say("Binding the book ...")
+    if not stamp.is_file():
+        # Sphinx keeps the pages that it has read and would not repeat the warnings of a build that failed or was killed
+        shutil.rmtree(folder / "_build", ignore_errors=True)
     stamp.unlink(missing_ok=True)
     shutil.copytree(ROOT / "book", folder / "book", dirs_exist_ok=True)
     _jupyter_book(folder)
@@ -53,7 +56,7 @@ def _jupyter_book(folder: Path) -> None:
         stdin=subprocess.DEVNULL,
     )
     if done.returncode:
-        shutil.rmtree(folder / "_build")  # Sphinx keeps the pages it has read and would not warn about them again
+        shutil.rmtree(folder / "_build", ignore_errors=True)
         told = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line]
         raise UserError("the book has errors:\n" + "\n".join(told or (done.stdout + done.stderr).splitlines()[-20:]))
 
@@ -74,6 +77,8 @@ def _key(folder: Path) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m hwaware_utils.report.build build/<profile>")
     try:
         build_book(Path(sys.argv[1]).resolve())
     except UserError as error:

@@ -5,26 +5,16 @@ that was looked at.
 """
 
 import hashlib
-import io
 import os
-import pickletools
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..base.errors import UserError
+from .cifar10 import CIFAR10_CLASSES, DAMAGE, DataNotFound, first_line, load_cifar10
 
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-CIFAR10_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
-DOWNLOAD_TIMEOUT_S = 30
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-
-
-class DataNotFound(UserError):
-    """No copy of the data set on this machine, and none could be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +52,7 @@ def load(dataset: str, data_dir: str = "", image_px: int = 96) -> Dataset:
             raise UserError("dataset 'folder' needs data_dir: an image folder laid out as train|test/<class>/<image>.")
         return _from_path(Path(data_dir), image_px)
     place = data_dir or os.environ.get("HWAWARE_DATA", "")
-    found = _from_path(Path(place), None) if place else _keras_cache() or _download()
+    found = _from_path(Path(place), None) if place else Dataset("CIFAR-10", CIFAR10_CLASSES, *load_cifar10())
     if found.classes != CIFAR10_CLASSES:
         raise UserError(f"{place} holds the classes {', '.join(found.classes)}: not CIFAR-10; set dataset to 'folder'.")
     return found
@@ -82,7 +72,7 @@ def _digits() -> Dataset:
 
 def _from_path(path: Path, image_px: int | None) -> Dataset:
     if path.suffix == ".npz" and path.is_file():
-        return _npz(path)
+        return _npz(path, cifar10=image_px is None)
     if not path.is_dir():
         raise UserError(f"data_dir {str(path)!r} does not exist: give an image folder (train|test/<class>/) or an .npz.")
     classes = _classes(path / "train")
@@ -91,7 +81,8 @@ def _from_path(path: Path, image_px: int | None) -> Dataset:
     x_train, y_train, lossy = _read_split(path / "train", classes, image_px)
     x_test, y_test, _ = _read_split(path / "test", classes, image_px)
     copy = " (JPEG copy)" if lossy else ""
-    name = f"CIFAR-10{copy}" if classes == CIFAR10_CLASSES else f"image folder {path.name!r}"
+    part = "" if (len(x_train), len(x_test)) == (50_000, 10_000) else " subset"
+    name = f"CIFAR-10{part}{copy}" if classes == CIFAR10_CLASSES else f"image folder {path.name!r}"
     return Dataset(name, classes, x_train, y_train, x_test, y_test)
 
 
@@ -125,76 +116,25 @@ def _read_split(split: Path, classes: tuple[str, ...], image_px: int | None):
     return np.stack(images), np.array(labels, np.int64), lossy
 
 
-def _npz(path: Path) -> Dataset:
+def _npz(path: Path, cifar10: bool) -> Dataset:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
         with np.load(path, allow_pickle=False) as file:
             x_train, y_train, x_test, y_test = (file[name] for name in names)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is no .npz with {', '.join(names)} ({error}).") from error
+    except (*DAMAGE, EOFError) as error:
+        raise UserError(f"{path} is no .npz with {', '.join(names)} ({first_line(error)}).") from error
     labels = [np.asarray(y).reshape(-1).astype(np.int64) for y in (y_train, y_test)]
     for x, y in zip((x_train, x_test), labels, strict=True):
-        if x.dtype != np.uint8 or x.ndim != 4 or x.shape[-1] != 3 or len(x) != len(y):
+        if x.dtype != np.uint8 or x.ndim != 4 or x.shape[-1] != 3 or len(x) != len(y) or not len(y):
             raise UserError(f"{path}: images must be uint8 (N, H, W, 3) with N labels; found {x.dtype} {x.shape}, {len(y)}.")
-    return Dataset("CIFAR-10", CIFAR10_CLASSES, x_train, labels[0], x_test, labels[1])
-
-
-def _keras_cache() -> Dataset | None:
-    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
-    for folder in ("cifar-10-batches-py", "cifar-10-batches-py-target/cifar-10-batches-py"):
-        if (cache / folder / "test_batch").is_file():
-            return _batches(lambda name, folder=cache / folder: (folder / name).read_bytes())
-    archive = cache / "cifar-10-batches-py.tar.gz"
-    return _from_archive(archive) if archive.is_file() else None
-
-
-def _download() -> Dataset:
-    import pooch
-
-    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
-    http = pooch.HTTPDownloader(progressbar=True, timeout=DOWNLOAD_TIMEOUT_S)
-    try:
-        return _from_archive(
-            Path(pooch.retrieve(CIFAR10_URL, CIFAR10_SHA256, "cifar-10-batches-py.tar.gz", cache, downloader=http))
-        )
-    except (OSError, ValueError) as error:
-        raise DataNotFound(
-            "CIFAR-10 was not found: set data_dir or HWAWARE_DATA to an image folder or .npz, or let Keras' cache "
-            f"({cache}) hold it, or allow the download from {CIFAR10_URL} ({type(error).__name__})."
-        ) from error
-
-
-def _from_archive(archive: Path) -> Dataset:
-    try:
-        with tarfile.open(archive) as tar:
-            return _batches(lambda name: tar.extractfile(f"cifar-10-batches-py/{name}").read())
-    except (tarfile.TarError, KeyError, EOFError) as error:
-        raise UserError(f"{archive} is damaged ({error}): delete it and run again.") from error
-
-
-def _batches(read) -> Dataset:
-    parts = [_parse_batch(read(f"data_batch_{i}")) for i in range(1, 6)]
-    x_test, y_test = _parse_batch(read("test_batch"))
-    x_train, y_train = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Dataset("CIFAR-10", CIFAR10_CLASSES, x_train, y_train, x_test, y_test)
-
-
-def _parse_batch(blob: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Read one CIFAR-10 batch without unpickling it: the file's opcodes are listed, never executed."""
-    pixels, labels, in_labels = None, [], False
-    for opcode, argument, _ in pickletools.genops(io.BytesIO(blob)):
-        if isinstance(argument, str | bytes):
-            in_labels = argument in ("labels", b"labels")
-            if len(argument) > 1_000_000:
-                pixels = argument.encode("latin1") if isinstance(argument, str) else argument
-        elif in_labels and opcode.name == "BININT1":
-            labels.append(argument)
-        elif in_labels and opcode.name == "APPENDS" and len(labels) > 9_999:
-            in_labels = False
-    if pixels is None or len(pixels) != 3072 * len(labels):
-        raise UserError("a CIFAR-10 batch in Keras' cache is damaged: delete the folder and run again.")
-    images = np.frombuffer(pixels, np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), np.array(labels, np.int64)
+    found = np.unique(np.concatenate(labels))
+    if len(found) < 2 or found.tolist() != list(range(len(found))):
+        raise UserError(f"{path}: labels must count 0, 1, 2, ... with at least two classes; found {found[:12].tolist()}.")
+    if not cifar10:
+        return Dataset(f"{path.name}", tuple(str(n) for n in found), x_train, labels[0], x_test, labels[1])
+    if len(found) != 10 or x_train.shape != (50_000, 32, 32, 3) or x_test.shape != (10_000, 32, 32, 3):
+        raise UserError(f"{path} is not CIFAR-10 (50,000 and 10,000 images of 32 px in 10 classes); set dataset to 'folder'.")
+    return Dataset(f"CIFAR-10 ({path.name})", CIFAR10_CLASSES, x_train, labels[0], x_test, labels[1])
 
 
 def load_if_there(dataset: str, data_dir: str = "", image_px: int = 96) -> Dataset | None:

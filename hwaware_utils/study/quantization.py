@@ -107,6 +107,5 @@ def model_file(source: artifacts.Artifact, precision: str, p, data: Dataset | No
             raise UserError(f"{architecture} in {precision} is not stored, and converting it needs images of the data set.")
         images = calibration_images(data, p.calibration_images, p.seed) if calibrated else None
         content = quantize(source.files["fp32"], precision, images)
-        name = f"{architecture}.{precision}.tflite"
-        found = artifacts.add(recipe, p.profile, {precision: (name, content)}, dataset=source.facts["dataset"])
+        found = artifacts.add(recipe, p.profile, {precision: (f"{precision}.tflite", content)}, dataset=source.facts["dataset"])
     return found.files[precision]

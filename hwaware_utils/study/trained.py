@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ..base import artifacts
 from ..base.errors import UserError
 from ..base.results import build_dir
 from .data import Dataset
-from .recipe import Recipe
+from .recipe import Recipe, find_weights
 
 
 def trained(recipe: Recipe, profile: str, data: Dataset | None, weights: str = "none", retrain: bool = False, teacher=None):
@@ -29,11 +30,14 @@ def trained(recipe: Recipe, profile: str, data: Dataset | None, weights: str = "
     folder = build_dir(profile) / "training" / recipe.id
     model, log = training.train(recipe, data, folder, weights, teacher and keras_model(teacher))
     files = {
-        "fp32": (f"{recipe.architecture}.fp32.tflite", convert_fp32(model)),
-        "log": (f"{recipe.architecture}.training_log.csv", log.to_csv(index=False).encode()),
-        "weights": (f"{recipe.architecture}.weights.npz", _pack(model.get_weights())),
+        "fp32": ("fp32.tflite", convert_fp32(model)),
+        "log": ("training_log.csv", log.to_csv(index=False).encode()),
+        "weights": ("weights.npz", _pack(model.get_weights())),
     }
-    return artifacts.add(asdict(recipe), profile, files, dataset=data.name, dataset_fingerprint=data.fingerprint)
+    facts = {"dataset": data.name, "dataset_fingerprint": data.fingerprint}
+    if Path(place := find_weights(weights)).is_file():
+        facts["weights_sha256"] = artifacts.sha256(Path(place))
+    return artifacts.add(asdict(recipe), profile, files, **facts)
 
 
 def keras_model(artifact: artifacts.Artifact):

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..base.errors import UserError
+from ..base.results import written_whole
 from .data import Dataset
 from .models import copy_channels, mobilenet_v2
 from .preprocessing import augmented_batches, to_input
@@ -40,18 +42,20 @@ def train(recipe: Recipe, data: Dataset, folder: Path, weights: str = "none", te
     if manager.latest_checkpoint:
         optimizer.build(model.trainable_variables)
         checkpoint.restore(manager.latest_checkpoint).expect_partial()
-        log = pd.read_csv(log_file).iloc[: _epoch_of(manager) + 1].to_dict("records")
+        log = _read_log(log_file, _epoch_of(manager))
         say(f"{recipe.architecture}: resumed after epoch {len(log) - 1} of {recipe.epochs}")
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        log = [_train_head(model, recipe, data)] if recipe.head_epochs else [_row("start", 0, recipe, 0, np.nan, np.nan)]
+        start = {"test_accuracy": accuracy(model, data, recipe.resolution)}
+        log = [_train_head(model, recipe, data) if recipe.head_epochs else _row("start", 0, recipe, 0, np.nan, np.nan, **start)]
         say(_sentence(recipe, log[0]))
     flexible = any_size(model)
     step = _train_step(flexible, optimizer, recipe, teacher)
     for epoch in range(len(log), recipe.epochs + 1):
         row = _fine_tune_epoch(flexible, optimizer, step, recipe, data, epoch, teacher)
         log.append(row)
-        pd.DataFrame(log).to_csv(log_file, index=False)
+        with written_whole(log_file) as path:
+            pd.DataFrame(log).to_csv(path, index=False)
         manager.save(checkpoint_number=epoch)
         say(_sentence(recipe, row))
     return model, pd.DataFrame(log).assign(architecture=recipe.architecture)
@@ -61,6 +65,14 @@ def any_size(model):
     """The same layers and weights behind an input of any size."""
     inputs = keras.Input((None, None, 3))
     return keras.models.clone_model(model, inputs, clone_function=lambda layer: layer)
+
+
+def _read_log(path: Path, epoch: int) -> list[dict]:
+    """The rows up to `epoch`; UserError when the log does not reach as far as the checkpoint beside it."""
+    log = pd.read_csv(path) if path.is_file() and path.stat().st_size else pd.DataFrame()
+    if len(log) <= epoch:
+        raise UserError(f"{path} does not match the checkpoint of epoch {epoch}: delete {path.parent} to train anew.")
+    return log.iloc[: epoch + 1].to_dict("records")
 
 
 def _epoch_of(manager) -> int:
