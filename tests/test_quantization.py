@@ -6,6 +6,8 @@ import pytest
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.study import benchmark, data, quantization
+from hwaware_utils.study.bias_correction import correct_biases, mean_loss
+from hwaware_utils.study.preprocessing import to_input
 from hwaware_utils.workload import load_workload
 
 
@@ -48,10 +50,28 @@ def test_int8_is_int8_from_input_to_output(int8):
     quantization.assert_operators(load_workload(int8), "int8_ptq")
 
 
-def test_every_precision_shrinks_the_file(fp32, int8):
+def test_every_precision_shrinks_the_file(fp32, int8, digits):
     for precision in ("fp16", "dynamic"):
-        assert len(quantization.quantize(fp32, precision)) < 0.6 * fp32.stat().st_size
+        assert len(quantization.quantize(fp32, precision, digits.x_train[:20])) < 0.6 * fp32.stat().st_size
     assert int8.stat().st_size < 0.5 * fp32.stat().st_size
+
+
+def test_bias_correction_brings_the_mean_logits_nearer_to_the_float_model(fp32, digits, tmp_path):
+    from ai_edge_quantizer import quantizer, recipe
+
+    expected = benchmark.predict_tflite(fp32, digits.x_train[:50]).mean(0)
+    distance = {}
+    for name, source in (("plain", fp32.read_bytes()), ("corrected", correct_biases(fp32, to_input(digits.x_train[:50], 32)))):
+        tool = quantizer.Quantizer(bytearray(source), recipe.weight_only_wi8_afp32())
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(bytes(tool.quantize(enable_progress_report=False).quantized_model))
+        distance[name] = np.abs(benchmark.predict_tflite(path, digits.x_train[:50]).mean(0) - expected).max()
+    assert distance["corrected"] < distance["plain"]
+
+
+def test_bias_correction_changes_nothing_where_rounding_loses_nothing():
+    exact = np.array([[-127.0, 3.0], [127.0, -64.0]])
+    assert mean_loss(exact, np.array([5.0, 7.0]), depthwise=False).tolist() == [0, 0]
 
 
 def test_a_conversion_that_fell_back_to_float_fails_loudly(fp32):

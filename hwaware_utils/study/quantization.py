@@ -46,34 +46,43 @@ def calibration_images(data: Dataset, n: int, seed: int) -> np.ndarray:
 
 
 def quantize(fp32: Path, precision: str, images: np.ndarray | None = None) -> bytes:
-    """A .tflite in `precision` (fp16, dynamic, int8_ptq) from an FP32 one; int8_ptq needs uint8 calibration images."""
-    from ai_edge_quantizer import qtyping, quantizer, recipe
+    """A .tflite in `precision` (fp16, dynamic, int8_ptq) from an FP32 one.
+
+    The two formats with 8-bit weights need uint8 calibration images: for the ranges of the activations (int8_ptq) and
+    for the correction of the biases (both).
+    """
+    from ai_edge_quantizer import quantizer, recipe
 
     from .benchmark import open_model
+    from .bias_correction import correct_biases
 
-    tool = quantizer.Quantizer(str(fp32))
-    statistics = None
-    if precision == "dynamic":
-        tool.load_quantization_recipe(recipe.dynamic_wi8_afp32())
-    elif precision == "fp16":
-        half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
-        config = qtyping.OpQuantizationConfig(
-            weight_tensor_config=half, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
-        )
-        every = qtyping.TFLOperationName.ALL_SUPPORTED
-        tool.update_quantization_recipe(".*", every, config, algorithm_key="float_casting")
-    elif precision == "int8_ptq":
-        tool.load_quantization_recipe(recipe.static_wi8_ai8())
-        resolution = open_model(fp32).get_input_details()[0]["shape"][1]
-        inputs = to_input(images, resolution)
-        if not np.isfinite(inputs).all():
-            raise UserError("the calibration images hold NaN or infinity: give uint8 images.")
-        with quiet():
-            statistics = tool.calibrate({SIGNATURE: [{INPUT: x[None]} for x in inputs]})
-    else:
+    if precision not in ("fp16", "dynamic", "int8_ptq"):
         raise UserError(f"precision {precision!r}: expected fp16, dynamic or int8_ptq.")
+    if precision == "fp16":
+        tool = quantizer.Quantizer(str(fp32))
+        _ask_for_fp16(tool)
+        with quiet():
+            return bytes(tool.quantize(enable_progress_report=False).quantized_model)
+    inputs = to_input(images, open_model(fp32).get_input_details()[0]["shape"][1])
+    if not np.isfinite(inputs).all():
+        raise UserError("the calibration images hold NaN or infinity: give uint8 images.")
+    tool = quantizer.Quantizer(bytearray(correct_biases(fp32, inputs)))
+    tool.load_quantization_recipe(recipe.static_wi8_ai8() if precision == "int8_ptq" else recipe.dynamic_wi8_afp32())
     with quiet():
+        samples = [{INPUT: x[None]} for x in inputs]
+        statistics = tool.calibrate({SIGNATURE: samples}) if precision == "int8_ptq" else None
         return bytes(tool.quantize(statistics, enable_progress_report=False).quantized_model)
+
+
+def _ask_for_fp16(tool) -> None:
+    from ai_edge_quantizer import qtyping
+
+    half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=half, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
+    )
+    every = qtyping.TFLOperationName.ALL_SUPPORTED
+    tool.update_quantization_recipe(".*", every, config, algorithm_key="float_casting")
 
 
 def assert_operators(workload: pd.DataFrame, precision: str) -> None:
@@ -92,15 +101,15 @@ def assert_operators(workload: pd.DataFrame, precision: str) -> None:
 def model_file(source: artifacts.Artifact, precision: str, p, data: Dataset | None) -> Path:
     """The file of `source` in `precision`: stored for the parameters `p` of notebook 03, or converted now.
 
-    UserError when an INT8 conversion needs calibration images and the data set is not here.
+    UserError when a conversion needs calibration images and the data set is not here.
     """
     if precision == "fp32":
         return source.files["fp32"]
     architecture = source.facts["recipe"]["architecture"]
     recipe = {"architecture": architecture, "precision": precision, "source": source.facts["files"]["fp32"]["sha256"]}
-    calibrated = precision.startswith("int8")
+    calibrated = precision != "fp16"
     if calibrated:
-        recipe |= {"calibration_images": p.calibration_images, "seed": p.seed}
+        recipe |= {"calibration_images": p.calibration_images, "seed": p.seed, "biases": "corrected"}
     found = artifacts.find(artifacts.recipe_id(recipe), p.profile, p.retrain)
     if found is None:
         if calibrated and data is None:
