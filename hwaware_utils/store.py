@@ -62,7 +62,7 @@ def _find_file(source: Path, name: str) -> Path:
 
 def write_readme_chart(variants: pd.DataFrame) -> None:
     """results/reference/size-vs-accuracy.svg, dark on white: a README has no style sheet to follow."""
-    chart = size_vs_accuracy(variants).properties(width=640, height=330).configure(**CONFIG | {"background": "white"})
-    spec = json.loads(chart.to_json().replace("currentColor", "#333333"))
+    chart = size_vs_accuracy(variants).properties(width=640, height=330).to_dict()
+    spec = json.loads(json.dumps(chart | {"config": CONFIG | {"background": "white"}}).replace("currentColor", "#333333"))
     with written_whole(REFERENCE / "size-vs-accuracy.svg") as path:
         path.write_text(to_svg(spec))

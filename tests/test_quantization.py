@@ -56,9 +56,16 @@ def test_every_precision_shrinks_the_file(fp32, int8, digits):
     assert int8.stat().st_size < 0.5 * fp32.stat().st_size
 
 
-def test_bias_correction_brings_the_mean_logits_nearer_to_the_float_model(fp32, digits, tmp_path):
+def test_bias_correction_brings_the_mean_logits_nearer_to_the_float_model(digits, tmp_path):
     from ai_edge_quantizer import quantizer, recipe
 
+    from hwaware_utils.study.tf import keras
+
+    keras.utils.set_random_seed(1)
+    layers = [keras.layers.Conv2D(n, 3, activation="relu", bias_initializer="random_normal") for n in (16, 32, 64)]
+    head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, bias_initializer="random_normal")]
+    fp32 = tmp_path / "small.fp32.tflite"
+    fp32.write_bytes(quantization.convert_fp32(keras.Sequential([keras.Input((32, 32, 3)), *layers, *head])))
     expected = benchmark.predict_tflite(fp32, digits.x_train[:50]).mean(0)
     distance = {}
     for name, source in (("plain", fp32.read_bytes()), ("corrected", correct_biases(fp32, to_input(digits.x_train[:50], 32)))):
@@ -66,7 +73,7 @@ def test_bias_correction_brings_the_mean_logits_nearer_to_the_float_model(fp32, 
         path = tmp_path / f"{name}.tflite"
         path.write_bytes(bytes(tool.quantize(enable_progress_report=False).quantized_model))
         distance[name] = np.abs(benchmark.predict_tflite(path, digits.x_train[:50]).mean(0) - expected).max()
-    assert distance["corrected"] < distance["plain"]
+    assert distance["corrected"] < 0.5 * distance["plain"]
 
 
 def test_bias_correction_changes_nothing_where_rounding_loses_nothing():
