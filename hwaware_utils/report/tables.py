@@ -1,5 +1,6 @@
 """Tables as the book shows them: HTML that scrolls sideways on a phone, Markdown that LaTeX sets as a real table."""
 
+import math
 from html import escape
 from numbers import Integral, Real
 
@@ -29,6 +30,8 @@ def format_value(value: object, column: str, digits: int | None = None) -> str:
     ('0.9123', '12.3', '3,400,000')
     >>> format_value(float("nan"), "latency_ms"), format_value(1234, "parameters"), format_value(0.00001234, "x")
     ('–', '1,234', '1.23e-05')
+    >>> format_value(float("inf"), "relative_excess")
+    '∞'
     """
     if value is None or (isinstance(value, Real) and value != value) or value is pd.NA:
         return NOTHING
@@ -36,6 +39,8 @@ def format_value(value: object, column: str, digits: int | None = None) -> str:
         return "yes" if value else "no"
     if not isinstance(value, Real):
         return str(value)
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
     if isinstance(value, Integral) or (column.endswith(("_bytes", "_n", "parameters", "macs")) and value == int(value)):
         return f"{int(value):,}"
     if "accuracy" in column and digits is None:
