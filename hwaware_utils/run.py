@@ -47,7 +47,7 @@ def run(models: dict[str, Common], only: str = "", force: bool = False, say=prin
             current = stamp.get("key") == key and all(_unchanged(folder, *file) for file in stamp["files"].items())
             label = f"[{number}/{len(models)}] {name}"
             if name not in chosen:
-                if stamp and not current:
+                if stamp and not current and name < min(chosen):
                     say(f"{label}: stale, but not asked for; what follows uses its last run")
             elif current and not force:
                 say(f"{label}: up to date")

@@ -77,19 +77,19 @@ class TestAnatomy:
 
 
 @pytest.mark.endtoend
-def test_nbval_compares_the_facts_of_every_notebook(smoke_build):
-    done = nbval("notebooks", smoke_build)
+def test_nbval_compares_the_facts_of_every_notebook(copied_smoke):
+    done = nbval("notebooks", copied_smoke)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "failed" not in done.stdout
 
 
 @pytest.mark.endtoend
-def test_nbval_sees_a_changed_fact(smoke_build, tmp_path):
+def test_nbval_sees_a_changed_fact(copied_smoke, tmp_path):
     notebook = nbformat.read(ROOT / "notebooks" / "05_pareto.ipynb", as_version=4)
     fact = next(cell for cell in notebook.cells if "nbval-check-output" in tags(cell))
     fact.outputs[0]["text"] = fact.outputs[0]["text"].replace("True", "False")
     nbformat.write(notebook, tmp_path / "05_pareto.ipynb")
-    done = nbval(tmp_path / "05_pareto.ipynb", smoke_build)
+    done = nbval(tmp_path / "05_pareto.ipynb", copied_smoke)
     assert done.returncode == 1
     assert "1 failed" in done.stdout
 

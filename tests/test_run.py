@@ -69,7 +69,7 @@ def test_only_runs_one_notebook(copied_smoke):
     done = command("run", "params/smoke.yaml", "--only", "05", "--force", build=copied_smoke)
     assert done.returncode == 0, done.stderr
     assert "05_pareto: done" in done.stdout
-    assert "06" not in done.stdout
+    assert "06_methodology" not in done.stdout
 
 
 def test_a_notebook_that_ran_again_makes_its_successors_stale(copied_smoke):
