@@ -63,22 +63,14 @@ def find(name: str, profile: str, retrain: bool = False) -> Artifact | None:
     return None
 
 
-def find_or_refuse(name: str, profile: str, retrain: bool, needs: str) -> Artifact:
-    """As `find`, but UserError names the notebook to run when there is no such artifact."""
-    found = find(name, profile, retrain)
-    if found is None:
-        raise UserError(f"{name} has not been trained: run notebooks/{needs}.ipynb with profile {profile!r} first.")
-    return found
-
-
-def find_source(checksum: str, profile: str) -> Artifact:
-    """The training artifact whose FP32 file has this sha256. UserError when neither store has it."""
+def find_source(checksum: str, profile: str, needs: str) -> Artifact:
+    """The training artifact whose FP32 file has this sha256. UserError names the notebook to run when there is none."""
     for folder in (_own(profile), REFERENCE):
         for name, entry in read_manifest(folder).items():
             if entry["files"].get("fp32", {}).get("sha256") == checksum:
                 return find(name, profile, retrain=folder == _own(profile))
     raise UserError(
-        f"no stored training made the model with sha256 {checksum[:12]}...: run notebook 02 of profile {profile!r} again."
+        f"no stored training made the model {checksum[:12]}...: run notebooks/{needs}.ipynb with profile {profile!r} first."
     )
 
 

@@ -60,19 +60,14 @@ class Baseline(Timing, Training):
     pass
 
 
-class Optimizations(Training):
+class Optimizations(Common):
+    retrain: bool = False
     variant_alpha: Alpha = 0.35
     variant_epochs: Positive = 10
     variant_warm_epochs: Count = 0
     variant_learning_rate: Rate = 0.003
     teacher_weight: Share = 0.7
     temperature: Annotated[float, Field(ge=1)] = 4.0
-
-    @model_validator(mode="after")
-    def variant_is_narrower(self):
-        if self.variant_alpha > self.alpha:
-            raise ValueError(f"variant_alpha {self.variant_alpha} is wider than the baseline's alpha {self.alpha}")
-        return self
 
 
 class Quantization(Timing):

@@ -52,7 +52,7 @@ def name_weights(weights: str) -> str:
 
 
 def baseline_recipe(p, dataset: str, classes: int) -> Recipe:
-    """The recipe of the baseline from the parameters `p` of notebook 01 (or 02, which has the same)."""
+    """The recipe of the baseline from the parameters `p` of notebook 01."""
     return Recipe(
         architecture="baseline", dataset=dataset, classes=classes, alpha=p.alpha, resolution=p.resolution,
         weights=name_weights(p.weights), head_epochs=p.head_epochs, warm_resolution=p.warm_resolution,
@@ -62,7 +62,12 @@ def baseline_recipe(p, dataset: str, classes: int) -> Recipe:
 
 
 def latency_recipe(p, baseline: Recipe) -> Recipe:
-    """The recipe of the latency variant: narrower, started from the baseline's channels and distilled from it."""
+    """The recipe of the latency variant: narrower, started from the baseline's channels and distilled from it.
+
+    UserError when it is wider than the baseline: then there are not enough channels to start from.
+    """
+    if p.variant_alpha > baseline.alpha:
+        raise UserError(f"variant_alpha {p.variant_alpha} is wider than the baseline's alpha {baseline.alpha}.")
     return replace(
         baseline, architecture="latency", alpha=p.variant_alpha, weights="none", head_epochs=0,
         epochs=p.variant_epochs, warm_epochs=p.variant_warm_epochs, learning_rate=p.variant_learning_rate,
