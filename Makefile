@@ -5,7 +5,8 @@ BUILD   ?= $(CURDIR)/build
 PORT    ?= 8000
 VENV    := .venv
 BIN     := $(VENV)/bin
-override BUILD := $(abspath $(BUILD))
+# Absolute, since the notebooks run in another folder ($(abspath) would split a path at its spaces)
+override BUILD := $(if $(filter /%,$(BUILD)),$(BUILD),$(CURDIR)/$(BUILD))
 OUT     := $(BUILD)/$(PROFILE)
 export HWAWARE_BUILD := $(BUILD)
 # The lock file was made on Python 3.11; elsewhere the pins of requirements.txt decide.
