@@ -18,16 +18,20 @@ def store_reference(profile: str, say=print) -> None:
     """Make the models and tables of `build/<profile>` the content of results/reference; `measured` becomes `recorded`.
 
     Only what the run used is stored, each table with host, commit and date of the notebook that wrote it. Raises
-    UserError when the profile has not been run to its end.
+    UserError when the profile has not been run to its end, or shows accuracies that were not measured here.
     """
     source = build_dir(profile)
     stamps = {name: read_stamp(source / "stamps" / f"{name}.json") for name in NOTEBOOKS}
     unfinished = [name for name, stamp in stamps.items() if not stamp]
     if unfinished:
         raise UserError(f"{unfinished[0]} of profile {profile!r} has not finished: run params/{profile}.yaml first.")
+    variants = pd.read_csv(source / "results" / "variants.csv")
+    if (variants["evidence"] != "measured").any():
+        # a recorded accuracy must keep the host, commit and date of whoever measured it
+        raise UserError(f"profile {profile!r} shows recorded accuracies: set HWAWARE_DATA, run it again, then store it.")
     owner = {file: stamp for stamp in stamps.values() for file in stamp["files"]}
     tables = {file: owner[file] for file in owner if file.startswith("results/")}
-    entries = _used_entries(source)
+    entries = _used_entries(source, set(variants["sha256"]))
     old = [path for path in REFERENCE.glob("*.*") if path.suffix in (".csv", ".tflite", ".npz")]
     for file in (file["name"] for entry in entries.values() for file in entry["files"].values()):
         with written_whole(REFERENCE / file) as path:
@@ -45,14 +49,13 @@ def store_reference(profile: str, say=print) -> None:
     for path in old:
         if path.name not in kept:
             path.unlink()
-    write_readme_chart(pd.read_csv(REFERENCE / "variants.csv"))
+    write_readme_chart(variants.assign(evidence="recorded"))
     say(f"stored {len(entries)} artifacts and {len(tables)} tables in {REFERENCE}")
 
 
-def _used_entries(source: Path) -> dict[str, dict]:
-    """The manifest entries, own before stored, of which a file stands in variants.csv."""
+def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
+    """The manifest entries, own before stored, with a file whose sha256 is in `used`."""
     known = artifacts.read_manifest(REFERENCE) | artifacts.read_manifest(source / "models")
-    used = set(pd.read_csv(source / "results" / "variants.csv")["sha256"])
     return {name: entry for name, entry in known.items() if used & {file["sha256"] for file in entry["files"].values()}}
 
 

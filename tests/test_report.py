@@ -104,11 +104,6 @@ def test_chart_is_the_same_on_every_run():
     assert json.dumps(CHARTS["pareto"]().to_dict()) == json.dumps(CHARTS["pareto"]().to_dict())
 
 
-def test_chart_needs_a_text_for_those_who_cannot_see_it():
-    with pytest.raises(ValueError, match="cannot see"):
-        charts.show(CHARTS["size_bars"](), " ")
-
-
 def test_book_page_keeps_charts_apart_and_survives_hostile_labels():
     from hwaware_utils.report.book import chart_html
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, command
 
+from hwaware_utils import store
+from hwaware_utils.base.errors import UserError
+
 pytestmark = pytest.mark.endtoend
 
 
@@ -130,6 +133,14 @@ def test_a_truncated_stored_model_is_refused_by_name(copied_smoke):
     assert done.returncode == 1
     assert model.name in done.stderr
     assert "is damaged" in done.stderr
+
+
+def test_recorded_accuracies_are_never_stored_as_if_measured_here(reference_build, tmp_path, monkeypatch):
+    monkeypatch.setenv("HWAWARE_BUILD", str(reference_build))
+    monkeypatch.setattr(store, "REFERENCE", tmp_path)
+    with pytest.raises(UserError, match="shows recorded accuracies"):
+        store.store_reference("reference")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_reference_runs_without_data_and_shows_recorded_accuracies(reference_build):

@@ -72,10 +72,3 @@ def enable() -> None:
     alt.renderers.register("report", _renderer)
     alt.renderers.enable("report")
     alt.theme.register("report", enable=True)(lambda: alt.theme.ThemeConfig(config=CONFIG))
-
-
-def show(chart: alt.TopLevelMixin, alt_text: str) -> alt.TopLevelMixin:
-    """The chart with another text for screen readers; ValueError for an empty one."""
-    if not alt_text.strip():
-        raise ValueError("a chart needs a text for those who cannot see it.")
-    return chart.properties(description=alt_text)

@@ -1,6 +1,6 @@
 """From a Keras model to an FP32 .tflite, and from there to every other number format.
 
-The converter runs once; ai-edge-quantizer derives the rest from the FP32 file in a tenth of a second each.
+The converter runs once; ai-edge-quantizer derives the rest from the FP32 file, without TensorFlow.
 """
 
 import tempfile
