@@ -31,7 +31,7 @@ def store_reference(profile: str, say=print) -> None:
         raise UserError(f"profile {profile!r} shows recorded accuracies: set HWAWARE_DATA, run it again, then store it.")
     owner = {file: stamp for stamp in stamps.values() for file in stamp["files"]}
     tables = {file: owner[file] for file in owner if file.startswith("results/")}
-    entries = _used_entries(source, set(variants["sha256"]))
+    entries = _used_entries(source, _checksums(source, tables))
     old = [path for path in REFERENCE.glob("*.*") if path.suffix in (".csv", ".tflite", ".npz")]
     for file in (file["name"] for entry in entries.values() for file in entry["files"].values()):
         with written_whole(REFERENCE / file) as path:
@@ -53,10 +53,28 @@ def store_reference(profile: str, say=print) -> None:
     say(f"stored {len(entries)} artifacts and {len(tables)} tables in {REFERENCE}")
 
 
+def _checksums(source: Path, tables: dict) -> set[str]:
+    """The sha256 of every file that a table of the run describes."""
+    frames = (pd.read_csv(source / file) for file in tables)
+    return {checksum for frame in frames if "sha256" in frame for checksum in frame["sha256"]}
+
+
 def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
-    """The manifest entries, own before stored, with a file whose sha256 is in `used`."""
+    """The manifest entries, own before stored, with a file whose sha256 is in `used`, and the biases made for these.
+
+    Left out is what is made again in seconds and without the data set: fp16 and dynamic files, and the Keras weights of
+    networks that teach nobody.
+    """
     known = artifacts.read_manifest(REFERENCE) | artifacts.read_manifest(source / "models")
-    return {name: entry for name, entry in known.items() if used & {file["sha256"] for file in entry["files"].values()}}
+    taught = {entry["recipe"].get("teacher") for entry in known.values()}
+    kept = {}
+    for name, entry in known.items():
+        precision = entry["recipe"].get("precision")
+        checksums = {entry["recipe"]["source"]} if precision == "biases" else {f["sha256"] for f in entry["files"].values()}
+        if used & checksums and precision not in ("fp16", "dynamic"):
+            files = {role: file for role, file in entry["files"].items() if role != "weights" or name in taught}
+            kept[name] = entry | {"files": files}
+    return kept
 
 
 def _find_file(source: Path, name: str) -> Path:

@@ -11,7 +11,10 @@ PACKAGE = ROOT / "hwaware_utils"
 # From the bottom up; a module may import from its own layer and from those before it.
 LAYERS = ["base", "workload", "study", "platforms", "simulate", "decide", "report", "run"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
-NEEDS_TENSORFLOW = {"study.tf", "study.models", "study.training"}
+NEEDS_TENSORFLOW = {
+    f"study.{name}" for name in ("tf", "models", "channels", "compression", "training", "checkpointing", "layer_steps")
+}
+FILES = {"tflite_file": "workload", "tflite_write": "workload", "__main__": "run", "store": "run"}
 
 
 def dotted(path):
@@ -20,7 +23,7 @@ def dotted(path):
 
 def layer_of(module: str) -> int:
     first = module.split(".")[0]
-    return LAYERS.index({"tflite_file": "workload", "__main__": "run", "store": "run"}.get(first, first))
+    return LAYERS.index(FILES.get(first, first))
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name != "__init__.py"], ids=dotted)

@@ -128,3 +128,33 @@ def test_latency_is_reported_with_ordered_quantiles(fp32, int8):
     assert (table["latency_ms_low"] <= table["latency_ms"]).all()
     assert (table["latency_ms"] <= table["latency_ms_high"]).all()
     assert (table["latency_ms_high"] <= table["p99_ms"]).all()
+
+
+def test_a_compact_file_is_smaller_and_bit_identical(fp32, digits, tmp_path):
+    from ai_edge_quantizer import quantizer, recipe
+
+    from hwaware_utils.tflite_write import compact
+
+    tool = quantizer.Quantizer(str(fp32))
+    tool.load_quantization_recipe(recipe.static_wi8_ai8())
+    samples = [{quantization.INPUT: x[None]} for x in to_input(digits.x_train[:10], 32)]
+    whole = bytes(
+        tool.quantize(tool.calibrate({quantization.SIGNATURE: samples}), enable_progress_report=False).quantized_model
+    )
+    small = compact(whole)
+    assert len(small) < 0.95 * len(whole)
+    assert compact(small) == small
+    for name, content in (("whole", whole), ("small", small)):
+        (tmp_path / name).write_bytes(content)
+    outputs = [benchmark.predict_tflite(tmp_path / name, digits.x_test[:20]) for name in ("whole", "small")]
+    assert (outputs[0] == outputs[1]).all()
+    assert load_workload(tmp_path / "whole").equals(load_workload(tmp_path / "small"))
+
+
+def test_an_empty_calibration_set_and_nan_are_refused(fp32, digits):
+    with pytest.raises(UserError, match="empty"):
+        quantization.quantize(fp32, "int8_ptq", digits.x_train[:0])
+    with pytest.raises(UserError, match="NaN"):
+        quantization.quantize(fp32, "int8_ptq", np.full((2, 8, 8, 3), np.nan))
+    with pytest.raises(UserError, match="calibration images"):
+        quantization.quantize(fp32, "dynamic")

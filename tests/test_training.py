@@ -1,7 +1,7 @@
-"""Training: resumable to the bit, narrow networks start from wide ones, and artifacts are found or refused."""
+"""Training: resumable to the bit, students and their teacher, and artifacts that are found or refused."""
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,34 +46,43 @@ def test_an_interrupted_training_ends_with_the_same_weights(few_digits, tmp_path
     )
 
 
-def test_copying_all_channels_keeps_the_function():
-    from hwaware_utils.study.models import copy_channels, mobilenet_v2
+def test_students_share_the_logits_of_their_teacher(few_digits, tmp_path):
+    from hwaware_utils.study import models, training
 
-    wide, twin = mobilenet_v2(0.35, 32, 10), mobilenet_v2(0.35, 32, 10)
-    copy_channels(wide, twin)
-    x = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
-    assert np.abs(wide.predict_on_batch(x) - twin.predict_on_batch(x)).max() == 0
+    teacher = models.mobilenet_v2(0.35, 32, 10)
+    said = []
+    wanted = replace(
+        RECIPE, architecture="memory", head_epochs=0, epochs=1, teacher="baseline-x", teacher_weight=0.7, expansion=0.5
+    )
+    student, log = training.train(wanted, few_digits, tmp_path / "one", teacher=teacher, say=said.append)
+    logits = list((tmp_path / "teacher_logits").glob("*.npy"))
+    assert len(logits) == 1
+    assert np.load(logits[0], allow_pickle=False).shape == (3, 32, 10)
+    again, _ = training.train(wanted, few_digits, tmp_path / "two", teacher=teacher, say=said.append)
+    assert all((a == b).all() for a, b in zip(student.get_weights(), again.get_weights(), strict=True))
+    assert log["phase"].tolist() == ["start", "fine-tuning"]
+    alone, _ = training.train(
+        replace(wanted, teacher_weight=0.0), few_digits, tmp_path / "three", teacher=teacher, say=said.append
+    )
+    assert any((a != b).any() for a, b in zip(student.get_weights(), alone.get_weights(), strict=True))
+    assert list((tmp_path / "teacher_logits").glob("*.npy")) == logits
 
 
-def test_a_narrow_network_takes_the_channels_that_matter():
-    """Channels that nothing reads are the ones left behind: then the narrow network computes the same function."""
-    from hwaware_utils.study.models import copy_channels, mobilenet_v2
-    from hwaware_utils.study.tf import keras
+def test_polishing_follows_fine_tuning_at_the_full_resolution(few_digits, tmp_path):
+    from hwaware_utils.study import training
 
-    narrow, wide = mobilenet_v2(0.35, 32, 10), mobilenet_v2(0.5, 32, 10)
-    for layer in wide.layers:  # the wide one holds the narrow one in its first channels, zeros behind
-        if layer.weights:
-            small = narrow.get_layer(layer.name).get_weights()
-            padded = [
-                np.pad(w, [(0, b - a) for a, b in zip(w.shape, full.shape, strict=True)])
-                for w, full in zip(small, layer.get_weights(), strict=True)
-            ]
-            layer.set_weights(padded)
-    copy = mobilenet_v2(0.35, 32, 10)
-    copy_channels(wide, copy)
-    x = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
-    assert np.abs(narrow.predict_on_batch(x) - copy.predict_on_batch(x)).max() < 1e-5
-    assert isinstance(copy.layers[-1], keras.layers.Dense)
+    wanted = replace(RECIPE, resolution=64, first_resolution=32, epochs=1, polish_epochs=1, polish_learning_rate=1e-4)
+    model, log = training.train(wanted, few_digits, tmp_path, say=lambda _: None)
+    assert log["phase"].tolist() == ["head", "fine-tuning", "polishing"]
+    assert log["resolution"].tolist() == [32, 32, 64]
+    assert model.input_shape[1] == 64
+
+
+def test_a_new_field_of_the_recipe_changes_no_old_id():
+    assert RECIPE.id == artifacts.recipe_id(RECIPE.facts)
+    assert "stream" not in RECIPE.facts
+    assert replace(RECIPE, stream=0.5).id != RECIPE.id
+    assert Recipe(**RECIPE.facts) == RECIPE
 
 
 def test_without_data_and_without_an_artifact_training_is_refused(tmp_path, monkeypatch):
@@ -85,7 +94,7 @@ def test_without_data_and_without_an_artifact_training_is_refused(tmp_path, monk
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
     monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path))
-    return artifacts.add(asdict(RECIPE), "smoke", {"fp32": ("fp32.tflite", b"0123TFL3 and more")}, dataset="digits")
+    return artifacts.add(RECIPE.facts, "smoke", {"fp32": ("fp32.tflite", b"0123TFL3 and more")}, dataset="digits")
 
 
 def test_an_artifact_is_found_by_its_recipe_only(stored):
@@ -104,7 +113,7 @@ def test_a_damaged_artifact_is_refused_by_name(stored, damage):
 
 def test_two_recipes_do_not_share_a_file(stored):
     other = replace(RECIPE, epochs=3)
-    artifacts.add(asdict(other), "smoke", {"fp32": ("fp32.tflite", b"0123TFL3 another")}, dataset="digits")
+    artifacts.add(other.facts, "smoke", {"fp32": ("fp32.tflite", b"0123TFL3 another")}, dataset="digits")
     assert artifacts.find(RECIPE.id, "smoke").files["fp32"].read_bytes() == b"0123TFL3 and more"
     assert artifacts.find(other.id, "smoke").files["fp32"].read_bytes() == b"0123TFL3 another"
 

@@ -15,3 +15,17 @@ def recorded_accuracy(sha256: str) -> dict | None:
         return None
     columns = ["accuracy", "accuracy_low", "accuracy_high", "accuracy_n", "dataset", "evidence"]
     return stored.loc[[sha256], columns].iloc[0].to_dict()
+
+
+def recorded_table(name: str, sha256: str, text: tuple[str, ...] = ()) -> pd.DataFrame | None:
+    """The rows of `results/reference/<name>.csv` that were stored for the model with this sha256, or None.
+
+    Columns as they were saved, those in `text` as text even if they look like numbers; host, commit and date of the
+    recording stay in the file.
+    """
+    path = REFERENCE / f"{name}.csv"
+    if not path.is_file():
+        return None
+    stored = pd.read_csv(path, dtype=dict.fromkeys(text, str))
+    rows = stored[stored["sha256"] == sha256] if "sha256" in stored else stored.head(0)
+    return rows[[column for column in rows if not column.startswith("recorded_")]].reset_index(drop=True) if len(rows) else None

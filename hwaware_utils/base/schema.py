@@ -16,9 +16,10 @@ Resolution = Annotated[int, Field(ge=32, le=224, multiple_of=32)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Kept = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 IMAGENET_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-Precision = Literal["fp32", "fp16", "dynamic", "int8_ptq"]
+Precision = Literal["fp32", "fp16", "dynamic", "int8_ptq", "int8_qat", "mixed"]
 
 
 class Common(BaseModel):
@@ -42,6 +43,9 @@ class Training(Common):
     learning_rate: Rate = 0.003
     weight_decay: Share = 0.02
     batch_size: Positive = 32
+    first_resolution: Annotated[int, Field(ge=0, le=224, multiple_of=32)] = 0
+    polish_epochs: Count = 2
+    polish_learning_rate: Rate = 0.001
 
     @model_validator(mode="after")
     def weights_exist_for_this_width(self):
@@ -62,26 +66,73 @@ class Baseline(Timing, Training):
 
 class Optimizations(Common):
     retrain: bool = False
-    variant_alpha: Alpha = 0.35
-    variant_epochs: Positive = 10
-    variant_warm_epochs: Count = 0
-    variant_learning_rate: Rate = 0.003
+    latency_resolution: Resolution = 32
+    latency_expansion: Kept = 0.5
+    latency_stream: Kept = 0.75
+    latency_head: Kept = 0.5
+    latency_epochs: Positive = 4
+    latency_learning_rate: Rate = 0.002
+    memory_resolution: Resolution = 32
+    memory_expansion: Kept = 0.5
+    memory_stream: Kept = 0.5
+    memory_head: Kept = 0.25
+    memory_epochs: Positive = 6
+    memory_learning_rate: Rate = 0.002
+    energy_resolution: Resolution = 32
+    energy_expansion: Kept = 0.75
+    energy_stream: Kept = 1.0
+    energy_head: Kept = 1.0
+    energy_epochs: Positive = 4
+    energy_learning_rate: Rate = 0.002
     teacher_weight: Share = 0.7
     temperature: Annotated[float, Field(ge=1)] = 4.0
+    sweep_shares: Annotated[list[Kept], Field(min_length=2)] = [1.0, 0.5]
+    distilled: Annotated[list[Literal["latency", "memory", "energy"]], Field(min_length=1)] = ["memory"]
+    ablation_images: Positive = 1000
+    ablation_epochs: Positive = 1
+    exit_block: Annotated[int, Field(ge=1, le=16)] = 6
+    exit_width: Positive = 32
+    exit_epochs: Positive = 10
+    exit_images: Count = 0
+    held_back_images: Positive = 200
+    exit_points: Annotated[float, Field(ge=0)] = 0.5
+
+
+class Memory(Timing):
+    retrain: bool = False
+    calibration_images: Positive = 200
+    memory_batches: Annotated[list[Positive], Field(min_length=1)] = [8, 32]
+    memory_steps: Positive = 3
+    memory_limit_mib: Positive = 60
+    activation_images: Positive = 100
+    segments: Annotated[list[Positive], Field(min_length=2)] = [1, 2, 3, 4]
+    memory_repeats: Positive = 1
+    sparsity: Rate = 0.5
+    clusters: Annotated[int, Field(ge=2)] = 16
+    sparsity_steps: Positive = 20
 
 
 class Quantization(Timing):
     retrain: bool = False
-    precisions: Annotated[list[Precision], Field(min_length=1)] = ["fp32", "fp16", "dynamic", "int8_ptq"]
+    precisions: Annotated[list[Precision], Field(min_length=1)] = ["fp32", "fp16", "dynamic", "int8_ptq", "int8_qat", "mixed"]
     calibration_images: Positive = 200
+    qat_images: Positive = 1200
+    qat_epochs: Positive = 1
+    qat_learning_rate: Rate = 0.0001
+    probe_images: Positive = 100
 
     @field_validator("precisions")
     @classmethod
     def precisions_suffice(cls, precisions):
-        missing = {"fp32", "dynamic", "int8_ptq"} - set(precisions)
+        missing = {"fp32", "dynamic", "int8_ptq", "int8_qat"} - set(precisions)
         if missing or len(set(precisions)) < len(precisions):
-            raise ValueError("fp32, dynamic and int8_ptq are needed, each precision once")
+            raise ValueError("fp32, dynamic, int8_ptq and int8_qat are needed, each precision once")
         return precisions
+
+
+class Failures(Common):
+    calibration_images: Positive = 200
+    failure_images: Positive = 200
 
 
 class Platforms(Common):
@@ -118,7 +169,9 @@ class Methodology(Platforms):
 NOTEBOOKS: dict[str, type[Common]] = {
     "01_baseline": Baseline,
     "02_optimizations": Optimizations,
+    "02b_memory": Memory,
     "03_quantization": Quantization,
+    "03b_int8_failures": Failures,
     "04_platforms": Platforms,
     "05_pareto": Pareto,
     "06_methodology": Methodology,

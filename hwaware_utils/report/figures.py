@@ -1,6 +1,39 @@
 """All figures of the book in one place: `from hwaware_utils.report import figures`."""
 
+from .figures_compression import distillation, pruning_sweep
+from .figures_failures import channel_ranges, failures
+from .figures_inference_memory import activation_arena, early_exit, sharding
 from .figures_model import size_bars, size_vs_accuracy, training_curves, workload_bars
 from .figures_platform import latency_bars, pareto, roofline
+from .figures_quantization import quantization_tradeoff, sensitivity_bars, sqnr_lines
+from .figures_radar import radar
+from .figures_study import class_accuracy, confusion_matrix, linked_tradeoffs, size_breakdown, throughput
+from .figures_training_memory import batch_search, training_memory
 
-__all__ = ["latency_bars", "pareto", "roofline", "size_bars", "size_vs_accuracy", "training_curves", "workload_bars"]
+__all__ = [
+    "activation_arena",
+    "batch_search",
+    "channel_ranges",
+    "class_accuracy",
+    "confusion_matrix",
+    "distillation",
+    "early_exit",
+    "failures",
+    "latency_bars",
+    "linked_tradeoffs",
+    "pareto",
+    "pruning_sweep",
+    "quantization_tradeoff",
+    "radar",
+    "roofline",
+    "sensitivity_bars",
+    "sharding",
+    "size_bars",
+    "size_breakdown",
+    "size_vs_accuracy",
+    "sqnr_lines",
+    "throughput",
+    "training_curves",
+    "training_memory",
+    "workload_bars",
+]

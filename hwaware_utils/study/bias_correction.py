@@ -8,12 +8,12 @@ Weight Equalization and Bias Correction", section 4.2).
 import copy
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from ..base.quiet import progress, quiet
 from ..tflite_file import read_model
+from ..tflite_write import write_model
 
 LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 INPUT, WEIGHTS, BIAS = range(3)  # the operands of each of them
@@ -21,6 +21,11 @@ INPUT, WEIGHTS, BIAS = range(3)  # the operands of each of them
 
 def correct_biases(fp32: Path, inputs: np.ndarray) -> bytes:
     """The FP32 .tflite `fp32` with biases corrected for 8-bit weights; `inputs` is float32 (N, H, W, 3)."""
+    return with_biases(fp32, corrected_biases(fp32, inputs))
+
+
+def corrected_biases(fp32: Path, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """Tensor number (as text) -> corrected bias, float32."""
     # Without delegates: only the plain kernels keep the tensors between the layers
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with quiet():
@@ -29,15 +34,20 @@ def correct_biases(fp32: Path, inputs: np.ndarray) -> bytes:
     layers = [operator for operator in interpreter._get_ops_details() if operator["op_name"] in LAYERS]
     layers = [layer for layer in layers if layer["inputs"][BIAS] >= 0]  # -1: the converter dropped a bias of zeros
     means = _mean_inputs(interpreter, [layer["inputs"][INPUT] for layer in layers], inputs)
-    model = copy.deepcopy(read_model(fp32))  # what it returns is shared
+    biases = {}
     for layer in layers:
         source, weights, bias = (layer["inputs"][operand] for operand in (INPUT, WEIGHTS, BIAS))
         lost = mean_loss(interpreter.get_tensor(weights), means[source], layer["op_name"] == "DEPTHWISE_CONV_2D")
-        corrected = (interpreter.get_tensor(bias) + lost).astype("<f4")
-        model.buffers[model.subgraphs[0].tensors[bias].buffer].data = np.frombuffer(corrected.tobytes(), np.uint8)
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+        biases[str(bias)] = (interpreter.get_tensor(bias) + lost).astype("<f4")
+    return biases
+
+
+def with_biases(fp32: Path, biases: dict[str, np.ndarray]) -> bytes:
+    """The .tflite with these tensors replaced."""
+    model = copy.deepcopy(read_model(fp32))  # what it returns is shared
+    for bias, values in biases.items():
+        model.buffers[model.subgraphs[0].tensors[int(bias)].buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+    return write_model(model)
 
 
 def mean_loss(weights: np.ndarray, mean_input: np.ndarray, depthwise: bool) -> np.ndarray:

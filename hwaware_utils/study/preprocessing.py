@@ -25,10 +25,16 @@ def to_input(images: np.ndarray, resolution: int) -> np.ndarray:
     return (rows @ flat @ columns.T).transpose(0, 2, 3, 1) / 127.5 - 1.0
 
 
-def augmented_batches(images, labels, resolutions, batch, seed, shift=0.125, zoom=0.15, flip=True):
+LIGHT = {"shift": 0.125, "zoom": 0.15}
+HEAVY = {"shift": 0.125, "zoom": 0.3, "colour": 0.3, "cutout": 0.5}
+
+
+def augmented_batches(images, labels, resolutions, batch, seed, flip=True, shift=0.125, zoom=0.15, colour=0.0, cutout=0.0):
     """One epoch as a tf.data set: (inputs, labels), inputs one array a resolution.
 
     Each image is flipped with probability 1/2, shifted by up to `shift` and zoomed by up to `zoom` of its side.
+    Brightness, contrast and saturation change by up to `colour`; a square of `cutout` of the side turns grey
+    (DeVries and Taylor 2017), its centre anywhere in the image.
     The same seed gives the same epoch, whatever came before: that is what makes a resumed run equal.
     """
     import tensorflow as tf
@@ -43,11 +49,29 @@ def augmented_batches(images, labels, resolutions, batch, seed, shift=0.125, zoo
         centres = tf.clip_by_value(centres, 0.0, side - 1.0)
         return tf.nn.relu(1.0 - tf.abs(centres[:, :, None] - tf.range(side, dtype=tf.float32)))
 
+    def recolour(pixels, draw):
+        """Contrast about the image's mean, saturation about its grey, then brightness, on (batch, 3, side, side)."""
+        factor = 1.0 + colour * draw[:2, :, None, None, None]
+        mean = tf.reduce_mean(pixels, axis=(1, 2, 3), keepdims=True)
+        pixels = mean + factor[0] * (pixels - mean)
+        grey = tf.reduce_mean(pixels, axis=1, keepdims=True)
+        pixels = grey + factor[1] * (pixels - grey) + 127.5 * colour * draw[2, :, None, None, None]
+        return tf.clip_by_value(pixels, 0.0, 255.0)
+
+    def cut_out(pixels, draw):
+        centre = (draw[:, :, None] + 1.0) / 2.0 * side
+        inside = tf.abs(tf.range(side, dtype=tf.float32) + 0.5 - centre) < cutout * side / 2
+        hole = inside[0, :, None, :, None] & inside[1, :, None, None, :]
+        return tf.where(hole, 127.5, pixels)
+
     def augment(index, step):
         draw = tf.random.stateless_uniform((4, batch), seed=(seed, tf.cast(step, tf.int32)), minval=-1.0)
         scale = 1.0 + zoom * draw[0]
         mirror = tf.where(draw[3] < 0, -1.0, 1.0) if flip else tf.ones(batch)
         pixels = tf.transpose(tf.cast(tf.gather(images_t, index), tf.float32), (0, 3, 1, 2))
+        more = tf.random.stateless_uniform((5, batch), seed=(seed, tf.cast(step, tf.int32) + len(order)), minval=-1.0)
+        pixels = recolour(pixels, more[:3]) if colour else pixels
+        pixels = cut_out(pixels, more[3:]) if cutout else pixels
         inputs = []
         for px in resolutions:
             rows = axis_weights(0.5 + shift * draw[1], scale, px)

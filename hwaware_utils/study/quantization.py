@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..base import artifacts
 from ..base.errors import UserError
 from ..base.quiet import quiet
+from ..tflite_write import compact
 from .data import Dataset
 from .preprocessing import to_input
 
@@ -45,16 +45,15 @@ def calibration_images(data: Dataset, n: int, seed: int) -> np.ndarray:
     return data.x_train[np.random.default_rng(seed).permutation(len(data.x_train))[:n]]
 
 
-def quantize(fp32: Path, precision: str, images: np.ndarray | None = None) -> bytes:
+def quantize(fp32: Path, precision: str, images: np.ndarray | None = None, biases: dict | None = None) -> bytes:
     """A .tflite in `precision` (fp16, dynamic, int8_ptq) from an FP32 one.
 
-    The two formats with 8-bit weights need uint8 calibration images: for the ranges of the activations (int8_ptq) and
-    for the correction of the biases (both).
+    The two formats with 8-bit weights need uint8 calibration images: int8_ptq for the ranges of the activations, and
+    both for the corrected biases, unless these are given (`bias_correction.corrected_biases`).
     """
     from ai_edge_quantizer import quantizer, recipe
 
-    from .benchmark import open_model
-    from .bias_correction import correct_biases
+    from .bias_correction import with_biases
 
     if precision not in ("fp16", "dynamic", "int8_ptq"):
         raise UserError(f"precision {precision!r}: expected fp16, dynamic or int8_ptq.")
@@ -63,15 +62,33 @@ def quantize(fp32: Path, precision: str, images: np.ndarray | None = None) -> by
         _ask_for_fp16(tool)
         with quiet():
             return bytes(tool.quantize(enable_progress_report=False).quantized_model)
+    inputs = None if images is None else calibration_inputs(fp32, images)
+    tool = quantizer.Quantizer(bytearray(with_biases(fp32, measure_biases(fp32, inputs) if biases is None else biases)))
+    tool.load_quantization_recipe(recipe.static_wi8_ai8() if precision == "int8_ptq" else recipe.dynamic_wi8_afp32())
+    with quiet():
+        statistics = tool.calibrate({SIGNATURE: [{INPUT: x[None]} for x in inputs]}) if precision == "int8_ptq" else None
+        return compact(bytes(tool.quantize(statistics, enable_progress_report=False).quantized_model))
+
+
+def measure_biases(fp32: Path, inputs: np.ndarray | None) -> dict[str, np.ndarray]:
+    """`bias_correction.corrected_biases`. UserError without inputs."""
+    from .bias_correction import corrected_biases
+
+    if inputs is None:
+        raise UserError(f"{fp32.name}: 8-bit weights need calibration images (or corrected biases).")
+    return corrected_biases(fp32, inputs)
+
+
+def calibration_inputs(fp32: Path, images: np.ndarray) -> np.ndarray:
+    """uint8 images as this model's float input. UserError when there is none or when one is not finite."""
+    from .benchmark import open_model
+
+    if not len(images):
+        raise UserError("the calibration set is empty: give some hundred training images.")
     inputs = to_input(images, open_model(fp32).get_input_details()[0]["shape"][1])
     if not np.isfinite(inputs).all():
         raise UserError("the calibration images hold NaN or infinity: give uint8 images.")
-    tool = quantizer.Quantizer(bytearray(correct_biases(fp32, inputs)))
-    tool.load_quantization_recipe(recipe.static_wi8_ai8() if precision == "int8_ptq" else recipe.dynamic_wi8_afp32())
-    with quiet():
-        samples = [{INPUT: x[None]} for x in inputs]
-        statistics = tool.calibrate({SIGNATURE: samples}) if precision == "int8_ptq" else None
-        return bytes(tool.quantize(statistics, enable_progress_report=False).quantized_model)
+    return inputs
 
 
 def _ask_for_fp16(tool) -> None:
@@ -96,25 +113,3 @@ def assert_operators(workload: pd.DataFrame, precision: str) -> None:
     if precision.startswith("int8") and (heavy["dtype"] != "int8").any():
         left = heavy.loc[heavy["dtype"] != "int8", "name"].iloc[0]
         raise ValueError(f"the {precision} conversion fell back to float at {left}.")
-
-
-def model_file(source: artifacts.Artifact, precision: str, p, data: Dataset | None) -> Path:
-    """The file of `source` in `precision`: stored for the parameters `p` of notebook 03, or converted now.
-
-    UserError when a conversion needs calibration images and the data set is not here.
-    """
-    if precision == "fp32":
-        return source.files["fp32"]
-    architecture = source.facts["recipe"]["architecture"]
-    recipe = {"architecture": architecture, "precision": precision, "source": source.facts["files"]["fp32"]["sha256"]}
-    calibrated = precision != "fp16"
-    if calibrated:
-        recipe |= {"calibration_images": p.calibration_images, "seed": p.seed, "biases": "corrected"}
-    found = artifacts.find(artifacts.recipe_id(recipe), p.profile, p.retrain)
-    if found is None:
-        if calibrated and data is None:
-            raise UserError(f"{architecture} in {precision} is not stored, and converting it needs images of the data set.")
-        images = calibration_images(data, p.calibration_images, p.seed) if calibrated else None
-        content = quantize(source.files["fp32"], precision, images)
-        found = artifacts.add(recipe, p.profile, {precision: (f"{precision}.tflite", content)}, dataset=source.facts["dataset"])
-    return found.files[precision]

@@ -1,7 +1,6 @@
 """The one way to a trained model: found by its recipe, or trained now and stored."""
 
 import io
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +36,16 @@ def trained(recipe: Recipe, profile: str, data: Dataset | None, weights: str = "
     facts = {"dataset": data.name, "dataset_fingerprint": data.fingerprint}
     if Path(place := find_weights(weights)).is_file():
         facts["weights_sha256"] = artifacts.sha256(Path(place))
-    return artifacts.add(asdict(recipe), profile, files, **facts)
+    return artifacts.add(recipe.facts, profile, files, **facts)
 
 
 def keras_model(artifact: artifacts.Artifact):
     """The Keras model of a training artifact, its weights rounded to float16 as they are stored."""
-    from .models import mobilenet_v2
+    from .models import with_weights
 
-    recipe = Recipe(**artifact.facts["recipe"])
-    model = mobilenet_v2(recipe.alpha, recipe.resolution, recipe.classes)
     with np.load(artifact.files["weights"], allow_pickle=False) as stored:
-        model.set_weights([stored[name].astype(np.float32) for name in stored.files])
-    return model
+        weights = [stored[name].astype(np.float32) for name in stored.files]
+    return with_weights(weights, artifact.facts["recipe"]["resolution"])
 
 
 def _pack(weights: list[np.ndarray]) -> bytes:

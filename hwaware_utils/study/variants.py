@@ -27,7 +27,7 @@ def describe(source: artifacts.Artifact, model: Path, precision: str, data: Data
     return {
         "variant": name,
         "architecture": recipe["architecture"],
-        "alpha": recipe["alpha"],
+        "alpha": recipe["alpha"] * recipe.get("stream", 1.0),  # of what stands between the blocks
         "resolution": recipe["resolution"],
         "precision": precision,
         **accuracy,
@@ -42,6 +42,20 @@ def describe(source: artifacts.Artifact, model: Path, precision: str, data: Data
 def as_table(rows: list[dict | None]) -> pd.DataFrame:
     """The rows that exist, `evidence` last but for the file's name and checksum."""
     return pd.DataFrame([row for row in rows if row is not None])
+
+
+def against_fp32(variants: pd.DataFrame, timing: pd.DataFrame) -> pd.DataFrame:
+    """Each variant beside its own architecture in FP32: adds points_against_own_fp32 (accuracy, hundredths), size_share,
+    latency_ms and latency_share.
+    """
+    table = variants.merge(timing[["variant", "latency_ms", "latency_ms_low", "latency_ms_high"]], on="variant", how="left")
+    own = table[table["precision"] == "fp32"].set_index("architecture")
+    accuracy, size, latency = (table["architecture"].map(own[name]) for name in ("accuracy", "size_bytes", "latency_ms"))
+    return table.assign(
+        points_against_own_fp32=100 * (table["accuracy"] - accuracy),
+        size_share=table["size_bytes"] / size,
+        latency_share=table["latency_ms"] / latency,
+    )
 
 
 def training_log(artifact: artifacts.Artifact) -> pd.DataFrame:
