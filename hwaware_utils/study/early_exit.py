@@ -62,7 +62,7 @@ def choose_threshold(files: dict[str, Path], images: np.ndarray, labels: np.ndar
     """Candidate thresholds, and which one to use, from images that are not the test set.
 
     The candidates let 0, 5, ... 100 % of these images exit. Give training images that did not train the head: the
-    network itself has seen them and is better on them than on new ones, so the choice errs on the safe side. Columns:
+    network itself has seen them and is better on them than on new ones, so the loss on new images is another one. Columns:
     threshold, held_back_share (that exits), held_back_points (accuracy lost, in points), held_back_n, chosen (the
     largest share that loses at most `most_points`), evidence.
     """
