@@ -136,8 +136,9 @@ def _execute(name: str, parameters: Common, folder: Path, label: str) -> None:
     finished = folder / "notebooks" / f"{name}.ipynb"
     finished.parent.mkdir(parents=True, exist_ok=True)
     os.environ["HWAWARE_HEADLESS"] = "1"  # the kernel inherits it: no progress bars in the book
+    notices = folder / f"running-{name}.log"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _native_stderr_in(notices):
             warnings.simplefilter("ignore")
             papermill.execute_notebook(
                 ROOT / "notebooks" / f"{name}.ipynb",
@@ -156,9 +157,27 @@ def _execute(name: str, parameters: Common, folder: Path, label: str) -> None:
             f"The half-run notebook is {running}."
         ) from error
     except (DeadKernelError, CellTimeoutError) as error:
-        raise NotebookFailed(f"{name}.ipynb failed: its kernel died ({error}); out of memory is the usual cause.") from error
+        raise NotebookFailed(
+            f"{name}.ipynb failed: its kernel died ({error}); out of memory is the usual cause. Its last words: {notices}."
+        ) from error
     _fold_injected_cell(running)
     running.replace(finished)
+    notices.unlink()
+
+
+@contextlib.contextmanager
+def _native_stderr_in(path: Path):
+    """File descriptor 2, which the kernel inherits, goes to `path`: a kernel that is shut down may print a traceback of
+    its own sockets. What this process says still reaches the terminal."""
+    terminal = os.dup(2)
+    try:
+        with path.open("w") as log, open(terminal, "w", buffering=1, closefd=False) as stderr:
+            os.dup2(log.fileno(), 2)
+            with contextlib.redirect_stderr(stderr):
+                yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 class _Epochs(io.TextIOBase):

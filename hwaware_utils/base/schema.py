@@ -118,7 +118,7 @@ class Quantization(Timing):
     calibration_images: Positive = 200
     qat_images: Positive = 1200
     qat_epochs: Positive = 1
-    qat_learning_rate: Rate = 0.0001
+    qat_learning_rate: Rate = 0.00003
     probe_images: Positive = 100
 
     @field_validator("precisions")

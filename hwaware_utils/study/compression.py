@@ -50,7 +50,7 @@ def rounded(width: int, share: float, divisor: int = 8) -> int:
     """`share` of `width` channels, to the nearest multiple of 8 (SIMD lanes), at least 8, at most `width`.
 
     >>> rounded(96, 0.5), rounded(24, 0.75), rounded(16, 0.35)
-    (48, 24, 8)
+    (48, 16, 8)
     """
     return min(width, max(divisor, int(width * share / divisor + 0.5) * divisor))
 

@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..base.errors import UserError
 from ..base.quiet import quiet
 from ..tflite_file import ids, read_model
 from ..tflite_write import compact
 from ..workload import load_workload
+from .activation_ranges import measure_ranges
 from .bias_correction import BIAS, LAYERS, with_biases
 from .quantization import INPUT, SIGNATURE, calibration_inputs, measure_biases
 
 _LAYER = re.compile(r"([^/;]+)/(?:Conv2D|depthwise|MatMul|BiasAdd)\d*(?:;|$)")
-RANGES = ("average", "extremes")
 
 
 @dataclass(frozen=True)
@@ -31,30 +30,16 @@ class Calibrated:
     ranges: dict[str, dict]
 
 
-def calibrate(fp32: Path, images: np.ndarray, biases: dict | None = None, ranges: str = "average") -> Calibrated:
-    """Biases (unless given) and ranges of the FP32 .tflite `fp32` from uint8 images (N, H, W, 3).
+def calibrate(fp32: Path, images: np.ndarray, biases: dict | None = None) -> Calibrated:
+    """Biases (unless given) and ranges of the FP32 .tflite `fp32` from uint8 images (N, H, W, 3)."""
+    from ai_edge_quantizer import recipe
 
-    `ranges`: ai-edge-quantizer's own way is an "average" of the smallest and of the largest value of each image that
-    halves the weight of an image every 14 images, and so cuts off what lies outside; "extremes" cuts nothing off.
-    """
-    if ranges not in RANGES:
-        raise UserError(f"ranges {ranges!r}: expected {' or '.join(RANGES)}.")
     inputs = calibration_inputs(fp32, images)
     biases = measure_biases(fp32, inputs) if biases is None else biases
-    return Calibrated(fp32, biases, _measure_ranges(with_biases(fp32, biases), inputs, ranges))
-
-
-def _measure_ranges(content: bytes, inputs: np.ndarray, ranges: str) -> dict[str, dict]:
-    from ai_edge_quantizer import calibrator, recipe, recipe_manager
-    from ai_edge_quantizer.utils import qsv_utils
-
-    update = {"average": qsv_utils.moving_average_update, "extremes": qsv_utils.min_max_update}[ranges]
-    rules = recipe_manager.RecipeManager()
-    rules.load_quantization_recipe(recipe.static_wi8_ai8())
+    samples = {SIGNATURE: [{INPUT: x[None]} for x in inputs]}
     with quiet():
-        tool = calibrator.Calibrator(memoryview(content), qsv_update_func=update)
-        tool.calibrate({SIGNATURE: [{INPUT: x[None]} for x in inputs]}, rules)
-    return tool.get_model_qsvs()
+        ranges = measure_ranges(with_biases(fp32, biases), samples, recipe.static_wi8_ai8())
+    return Calibrated(fp32, biases, ranges)
 
 
 def load_operators(fp32: Path) -> pd.DataFrame:

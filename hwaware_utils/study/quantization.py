@@ -53,6 +53,7 @@ def quantize(fp32: Path, precision: str, images: np.ndarray | None = None, biase
     """
     from ai_edge_quantizer import quantizer, recipe
 
+    from .activation_ranges import measure_ranges
     from .bias_correction import with_biases
 
     if precision not in ("fp16", "dynamic", "int8_ptq"):
@@ -63,10 +64,12 @@ def quantize(fp32: Path, precision: str, images: np.ndarray | None = None, biase
         with quiet():
             return bytes(tool.quantize(enable_progress_report=False).quantized_model)
     inputs = None if images is None else calibration_inputs(fp32, images)
-    tool = quantizer.Quantizer(bytearray(with_biases(fp32, measure_biases(fp32, inputs) if biases is None else biases)))
-    tool.load_quantization_recipe(recipe.static_wi8_ai8() if precision == "int8_ptq" else recipe.dynamic_wi8_afp32())
+    content = with_biases(fp32, measure_biases(fp32, inputs) if biases is None else biases)
+    rules = recipe.static_wi8_ai8() if precision == "int8_ptq" else recipe.dynamic_wi8_afp32()
+    tool = quantizer.Quantizer(bytearray(content), rules)
     with quiet():
-        statistics = tool.calibrate({SIGNATURE: [{INPUT: x[None]} for x in inputs]}) if precision == "int8_ptq" else None
+        samples = {SIGNATURE: [{INPUT: x[None]} for x in inputs]} if precision == "int8_ptq" else {}
+        statistics = measure_ranges(content, samples, rules) if samples else None
         return compact(bytes(tool.quantize(statistics, enable_progress_report=False).quantized_model))
 
 

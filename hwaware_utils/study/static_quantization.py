@@ -19,6 +19,7 @@ def quantize_static(fp32: Path, inputs: np.ndarray, activation_bits: int) -> byt
     """
     from ai_edge_quantizer import quantizer, recipe
 
+    from .activation_ranges import measure_ranges
     from .benchmark import open_model
     from .bias_correction import correct_biases
 
@@ -30,8 +31,8 @@ def quantize_static(fp32: Path, inputs: np.ndarray, activation_bits: int) -> byt
     if not signatures:
         raise UserError(f"{fp32.name} carries no signature: convert the model again with `quantization.convert_fp32`.")
     signature, ends = next(iter(signatures.items()))
-    tool = quantizer.Quantizer(bytearray(correct_biases(fp32, inputs)))
-    tool.load_quantization_recipe(recipe.static_wi8_ai8() if activation_bits == 8 else recipe.static_wi8_ai16())
+    content, rules = correct_biases(fp32, inputs), recipe.static_wi8_ai8() if activation_bits == 8 else recipe.static_wi8_ai16()
+    tool = quantizer.Quantizer(bytearray(content), rules)
     with quiet():
-        statistics = tool.calibrate({signature: [{ends["inputs"][0]: x[None]} for x in inputs]})
+        statistics = measure_ranges(content, {signature: [{ends["inputs"][0]: x[None]} for x in inputs]}, rules)
         return compact(bytes(tool.quantize(statistics, enable_progress_report=False).quantized_model))
