@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from .errors import UserError
 from .results import REFERENCE
 
 
@@ -29,3 +30,11 @@ def recorded_table(name: str, sha256: str, text: tuple[str, ...] = ()) -> pd.Dat
     stored = pd.read_csv(path, dtype=dict.fromkeys(text, str))
     rows = stored[stored["sha256"] == sha256] if "sha256" in stored else stored.head(0)
     return rows[[column for column in rows if not column.startswith("recorded_")]].reset_index(drop=True) if len(rows) else None
+
+
+def required_table(name: str, sha256: str, of: str, text: tuple[str, ...] = ()) -> pd.DataFrame:
+    """`recorded_table`; UserError when nothing is recorded, `of` names what for."""
+    recorded = recorded_table(name, sha256, text)
+    if recorded is None:
+        raise UserError(f"no {name} is recorded for {of}, and the data set is not here: set HWAWARE_DATA.")
+    return recorded

@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ..base import artifacts
 from ..base.errors import UserError
 from ..base.quiet import quiet
-from ..base.reference import recorded_table
+from ..base.reference import required_table
 from ..study.benchmark import open_model, predict_tflite, wilson_interval
 from ..study.data import Dataset
 from ..study.precisions import model_file
@@ -36,10 +36,7 @@ def describe_activations(source: artifacts.Artifact, p, data: Dataset | None, na
     """
     checksum = source.facts["files"]["fp32"]["sha256"]
     if data is None:
-        recorded = recorded_table(name, checksum)
-        if recorded is None:
-            raise UserError(f"no {name} is recorded for {source.name}, and the data set is not here: set HWAWARE_DATA.")
-        return recorded
+        return required_table(name, checksum, source.name)
     int8 = model_file(source, "int8_ptq", p, data)
     files = {"fp32": source.files["fp32"], "int16x8": _int16_file(source, p, data), "int8_ptq": int8}
     return compare_activations(files, data, p.activation_images, p.seed).assign(sha256=checksum)
@@ -47,7 +44,8 @@ def describe_activations(source: artifacts.Artifact, p, data: Dataset | None, na
 
 def _int16_file(source: artifacts.Artifact, p, data: Dataset) -> Path:
     recipe = {"architecture": source.facts["recipe"]["architecture"], "precision": "int16x8", "seed": p.seed}
-    recipe |= {"source": source.facts["files"]["fp32"]["sha256"], "calibration_images": p.calibration_images, "ranges": "extremes"}
+    recipe |= {"source": source.facts["files"]["fp32"]["sha256"]}
+    recipe |= {"calibration_images": p.calibration_images, "ranges": "extremes"}
     found = artifacts.find(artifacts.recipe_id(recipe), p.profile, p.retrain)
     if found is None:
         content = quantize_int16(source.files["fp32"], calibration_images(data, p.calibration_images, p.seed))

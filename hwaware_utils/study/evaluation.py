@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..base.artifacts import sha256
 from ..base.errors import UserError
-from ..base.reference import recorded_table
+from ..base.reference import required_table
 from .benchmark import predict_tflite, wilson_interval
 from .data import Dataset
 
@@ -62,12 +62,7 @@ def describe_confusion(model: Path, data: Dataset | None, name: str) -> pd.DataF
     if data is not None:
         outputs = predict_tflite(model, data.x_test, say="testing the classes")
         return confusion(outputs, data.y_test, data.classes).assign(sha256=checksum)
-    recorded = recorded_table(name, checksum, text=("actual", "predicted"))
-    if recorded is None:
-        raise UserError(
-            f"no {name} is recorded for {model.name}, and the data set is not here: set HWAWARE_DATA to measure it."
-        )
-    return recorded
+    return required_table(name, checksum, model.name, text=("actual", "predicted"))
 
 
 def _checked(predictions: np.ndarray, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:

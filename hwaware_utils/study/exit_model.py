@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..base import artifacts
 from ..base.errors import UserError
-from ..base.reference import recorded_table
+from ..base.reference import required_table
 from ..base.results import build_dir, written_whole
 from .data import Dataset
 from .early_exit import choose_threshold, exit_cut, measure_early_exit, run_parts
@@ -57,10 +57,7 @@ def describe_early_exit(model: artifacts.Artifact, p, data: Dataset | None, name
     """
     checksum = model.facts["files"]["exit"]["sha256"]
     if data is None:
-        recorded = recorded_table(name, checksum)
-        if recorded is None:
-            raise UserError(f"no {name} is recorded for {model.name}, and the data set is not here: set HWAWARE_DATA.")
-        return recorded
+        return required_table(name, checksum, model.name)
     aside = held_back(data, p.held_back_images, p.seed)[1]
     thresholds = choose_threshold(model.files, data.x_train[aside], data.y_train[aside], p.exit_points)
     return measure_early_exit(model.files, data, thresholds).assign(sha256=checksum)

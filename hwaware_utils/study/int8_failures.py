@@ -16,7 +16,7 @@ import pandas as pd
 from ..base import artifacts
 from ..base.errors import UserError
 from ..base.quiet import progress
-from ..base.reference import recorded_table
+from ..base.reference import required_table
 from .benchmark import open_model, quantize_input, wilson_interval
 from .data import Dataset
 from .equalization import compare_ranges, equalize, silence
@@ -47,10 +47,9 @@ def failures(fp32: Path, data: Dataset | None, p) -> tuple[pd.DataFrame, pd.Data
     if data is not None:
         images = calibration_images(data, p.calibration_images, p.seed)
         return measure_failures(fp32, data, images, p.failure_images, p.seed), measure_ranges(fp32, images)
-    stored = [recorded_table(name, artifacts.sha256(fp32)) for name in ("int8_failures", "int8_channel_ranges")]
-    if any(table is None for table in stored):
-        raise UserError(f"no INT8 failures are recorded for {fp32.name}, and measuring them needs images of the data set.")
-    return stored[0], stored[1]
+    checksum = artifacts.sha256(fp32)
+    accuracies, ranges = (required_table(name, checksum, fp32.name) for name in ("int8_failures", "int8_channel_ranges"))
+    return accuracies, ranges
 
 
 def measure_failures(fp32: Path, data: Dataset, images: np.ndarray, n_test: int, seed: int = 0) -> pd.DataFrame:

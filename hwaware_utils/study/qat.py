@@ -5,8 +5,6 @@ which costs accuracy in a short training: one scale for all channels of a depthw
 start at -6..6 and then move by a thousandth a step, and batch-norm statistics of single batches.
 """
 
-import tempfile
-
 import numpy as np
 
 from ..base.errors import UserError
@@ -15,7 +13,7 @@ from ..tflite_write import compact
 from .data import Dataset
 from .imitation import imitate
 from .preprocessing import to_input
-from .quantization import INPUT, SIGNATURE, calibration_images
+from .quantization import calibration_images, converter
 
 PREFIX = "quant_"  # tfmot's, before the name of every layer
 ACTIVATIONS = {"linear", "relu", "softmax", "sigmoid", "tanh", "swish", "gelu"}  # those that tfmot knows inside a layer
@@ -102,19 +100,10 @@ def convert_int8(student) -> bytes:
     """The .tflite of a model with fake quantisers: batch 1, int8 in and out, signature as `quantization.convert_fp32`."""
     from .tf import tf
 
-    class Served(tf.Module):
-        pass
-
-    served = Served()
-    served.variables_kept = list(student.variables)
-    shape = tf.TensorSpec((1, *student.input_shape[1:]), tf.float32, name=INPUT)
-    served.call = tf.function(lambda image: {"logits": student(image, training=False)}, input_signature=[shape])
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        tf.saved_model.save(served, folder, signatures={SIGNATURE: served.call.get_concrete_function()})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-        return compact(converter.convert())
+    with converter(student) as tool:
+        tool.optimizations = [tf.lite.Optimize.DEFAULT]
+        tool.inference_input_type = tool.inference_output_type = tf.int8
+        return compact(tool.convert())
 
 
 def _scheme(tfmot, keras):

@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..base import artifacts
-from ..base.errors import UserError
-from ..base.reference import recorded_table
+from ..base.reference import required_table
 from .benchmark import measure_accuracy, measure_latency
 from .data import Dataset
 from .quantization import convert_fp32
@@ -24,10 +23,7 @@ def describe_sparsity(source: artifacts.Artifact, p, data: Dataset | None, name:
     """
     checksum = source.facts["files"]["fp32"]["sha256"]
     if data is None:
-        recorded = recorded_table(name, checksum)
-        if recorded is None:
-            raise UserError(f"no {name} is recorded for {source.name}, and the data set is not here: set HWAWARE_DATA.")
-        return recorded
+        return required_table(name, checksum, source.name)
     model, settings = keras_model(source), {"steps": p.sparsity_steps, "seed": p.seed}
     networks = {
         f"pruned {p.sparsity:.0%}": prune_magnitude(model, data, p.sparsity, **settings),

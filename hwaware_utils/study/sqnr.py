@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ..base import artifacts
 from ..base.errors import UserError
 from ..base.quiet import progress, quiet
-from ..base.reference import recorded_table
+from ..base.reference import required_table
 from ..tflite_file import read_model
 from .benchmark import quantize_input
 from .partial_int8 import layer_names
@@ -62,10 +62,7 @@ def describe_sqnr(fp32: Path, quantised: Path, images: np.ndarray | None, name: 
     checksum = artifacts.sha256(quantised)
     if images is not None:
         return measure_sqnr(fp32, quantised, calibration_inputs(fp32, images)).assign(sha256=checksum)
-    recorded = recorded_table(name, checksum)
-    if recorded is None:
-        raise UserError(f"no {name} is recorded for {quantised.name}, and the data set is not here: set HWAWARE_DATA.")
-    return recorded
+    return required_table(name, checksum, quantised.name)
 
 
 def _open(model: Path) -> Interpreter:

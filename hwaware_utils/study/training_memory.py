@@ -15,11 +15,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..base.artifacts import Artifact
 from ..base.errors import UserError
 from ..base.quiet import progress
+from ..base.reference import required_table
 from ..base.results import ROOT
+from .trained import keras_model
 
 OUT_OF_MEMORY = ("ResourceExhausted", "OOM when allocating", "MemoryError", "bad_alloc", "out_of_memory", "Cannot allocate")
+
+
+def describe_training_memory(source: Artifact, p, live: bool, say=print) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`compare_checkpointing` and `search_batch_size` for the network of `source`, measured now or as recorded for it.
+
+    Of the parameters `p`: memory_batches, memory_repeats, memory_steps, memory_limit_mib. `live`: training belongs to
+    the runs that have the data set (minutes); without it a UserError when nothing is recorded.
+    """
+    checksum = source.facts["files"]["fp32"]["sha256"]
+    if not live:
+        return tuple(required_table(name, checksum, source.name) for name in ("training_memory", "batch_search"))
+    network = keras_model(source)
+    compared = compare_checkpointing(network, p.memory_batches, p.memory_repeats, p.memory_steps)
+    search = search_batch_size(network, p.memory_limit_mib, checkpointed=True, say=say)
+    return compared.assign(sha256=checksum), search.assign(sha256=checksum)
 
 
 def measure_training_memory(
