@@ -54,11 +54,11 @@ def test_unknown_platform_is_told_the_nearest():
         load_platform("arm_cortex_m4")
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("platform", list_platforms())
 @pytest.mark.parametrize("factor", [1000, 1 / 1000])
 def test_a_slip_of_a_thousand_is_refused(platform, factor):
     original = content(platform)
-    for name in set(original["constants"]) - {"thread_spread"}:
+    for name in original["constants"]:
         slipped = copy.deepcopy(original)
         slipped["constants"][name]["value"] *= factor
         with pytest.raises(UserError, match=name):
@@ -72,6 +72,16 @@ def test_a_constant_without_certificate_is_refused(part):
     del bare["constants"]["clock_mhz"][part]
     with pytest.raises(UserError, match=part):
         parse_platform(bare, "bare.yaml")
+
+
+def test_an_npu_has_no_float_pipes_and_an_unknown_class_is_refused():
+    npu = load_platform("ethos_u55_128")
+    assert npu.runs("int8_ptq") and not npu.runs("fp32")
+    assert roofs([npu])["precision"].tolist() == ["int8"]
+    assert peak_gmacs_s(npu, "int8") == 128 * 500e6 / 1e9
+    for key, value, pattern in (("class", "microcontroler", "microcontroller"), ("precisions", ["int9"], "int9")):
+        with pytest.raises(UserError, match=pattern):
+            parse_platform(content("ethos_u55_128") | {key: value}, "wrong.yaml")
 
 
 def test_wrong_unit_evidence_and_name_are_refused():

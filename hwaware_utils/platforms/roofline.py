@@ -91,5 +91,6 @@ def roofs(platforms: list[PlatformSpec], arithmetics: tuple[str, ...] = ("fp32",
         }
         for spec in platforms
         for arithmetic in arithmetics
+        if spec.runs(arithmetic)
     ]
     return pd.DataFrame(rows)

@@ -32,7 +32,16 @@ BOUNDS = {
     "power_all_cores_w": ("W", (0.1, 500), (0.001, 5)),
     "thread_spread": ("ratio", (1, 10), (1, 10)),
 }
+# An NPU lies within a microcontroller's ranges but for these.
+NPU_BOUNDS = {"macs_per_cycle_int8": (32, 4096), "last_level_cache_kib": (64, 16384)}
 OPTIONAL = {"flash_kib"}
+# What a class of platform does without: a microcontroller's power comes from published energy (platforms/energy.py), an
+# NPU has no float pipes.
+NOT_NEEDED = {
+    "application": set(),
+    "microcontroller": {"power_one_thread_w", "power_all_cores_w"},
+    "npu": {"power_one_thread_w", "power_all_cores_w", "macs_per_cycle_fp32"},
+}
 
 # Precision names of the project -> the arithmetic that a platform lists in its YAML.
 ARITHMETIC = {name: name for name in ("fp32", "fp16", "dynamic", "int8", "mixed")} | {"int8_ptq": "int8", "int8_qat": "int8"}
@@ -71,6 +80,7 @@ class PlatformSpec:
     runtime: str
     runtime_version: str
     constants: dict[str, Quantity]
+    precisions: tuple[str, ...] = ()
     efficiency: tuple[dict, ...] = field(default=(), repr=False)
 
     def value(self, name: str) -> float:
@@ -79,7 +89,7 @@ class PlatformSpec:
 
     def arithmetics(self) -> tuple[str, ...]:
         """The arithmetics that the runtime executes, in the order of the YAML."""
-        return tuple(dict.fromkeys(entry["precision"] for entry in self.efficiency))
+        return self.precisions or tuple(dict.fromkeys(entry["precision"] for entry in self.efficiency))
 
     def runs(self, precision: str) -> bool:
         """True if the runtime executes models of this precision. UserError for a name that is no precision."""
@@ -124,10 +134,13 @@ def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
     missing = {"id", "title", "class", "board", "core", "runtime", "runtime_version", "constants"} - set(content)
     if missing:
         raise UserError(f"{name}: {', '.join(sorted(missing))} is missing: say which board and runtime this is.")
-    lacking = set(BOUNDS) - OPTIONAL - set(content["constants"])
+    kind = content["class"]
+    if kind not in NOT_NEEDED:
+        raise UserError(f"{name}: {kind!r} is no class of platforms{nearest(kind, NOT_NEEDED)}")
+    lacking = set(BOUNDS) - OPTIONAL - NOT_NEEDED[kind] - set(content["constants"])
     if lacking:
         raise UserError(f"{name}: the constants {', '.join(sorted(lacking))} are missing.")
-    constants = {key: _quantity(key, entry, content["class"], name) for key, entry in content["constants"].items()}
+    constants = {key: _quantity(key, entry, kind, name) for key, entry in content["constants"].items()}
     if any(q.detected for q in constants.values()):
         detected = detect_constants(content.get("instruction_sets", ()))
         for key, (value, source) in detected.items():
@@ -135,7 +148,11 @@ def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
             value = max(value, constants[key].value) if key == "clock_mhz" else value
             constants[key] = replace(constants[key], value=value, source=source)
     identity = {key: str(content[key]) for key in ("id", "title", "board", "core", "runtime", "runtime_version")}
-    return PlatformSpec(**identity, kind=content["class"], constants=constants, efficiency=tuple(content.get("efficiency", ())))
+    tuples = {key: tuple(content.get(key, ())) for key in ("precisions", "efficiency")}
+    for precision in tuples["precisions"]:
+        if precision not in ARITHMETIC:
+            raise UserError(f"{name}: precisions holds {precision!r}{nearest(precision, ARITHMETIC)}")
+    return PlatformSpec(**identity, kind=kind, constants=constants, **tuples)
 
 
 def _quantity(key: str, entry: dict, kind: str, name: str) -> Quantity:
@@ -145,7 +162,8 @@ def _quantity(key: str, entry: dict, kind: str, name: str) -> Quantity:
         if not isinstance(entry, dict) or entry.get(part) in (None, ""):
             raise UserError(f"{name}: {key} has no {part}: a constant needs value, unit, source, date, uncertainty, evidence.")
     unit, application, microcontroller = BOUNDS[key]
-    low, high = microcontroller if kind == "microcontroller" else application
+    low, high = application if kind == "application" else microcontroller
+    low, high = NPU_BOUNDS.get(key, (low, high)) if kind == "npu" else (low, high)
     value = entry["value"]
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise UserError(f"{name}: {key} = {value!r} is physically impossible: expected {low} to {high} {unit}.")
