@@ -31,10 +31,14 @@ BOUNDS = {
     "power_one_thread_w": ("W", (0.1, 200), (0.001, 5)),
     "power_all_cores_w": ("W", (0.1, 500), (0.001, 5)),
     "thread_spread": ("ratio", (1, 10), (1, 10)),
+    "thermal_resistance_k_w": ("K/W", (0.1, 100), (2, 500)),
+    "heat_capacity_j_k": ("J/K", (20, 10000), (0.05, 50)),
+    "throttle_c": ("degC", (35, 120), (60, 150)),
+    "ambient_c": ("degC", (5, 60), (5, 60)),
 }
 # An NPU lies within a microcontroller's ranges but for these.
 NPU_BOUNDS = {"macs_per_cycle_int8": (32, 4096), "last_level_cache_kib": (64, 16384)}
-OPTIONAL = {"flash_kib"}
+OPTIONAL = {"flash_kib", "thermal_resistance_k_w", "heat_capacity_j_k", "throttle_c", "ambient_c"}
 # What a class of platform does without: a microcontroller's power comes from published energy (platforms/energy.py), an
 # NPU has no float pipes.
 NOT_NEEDED = {
@@ -81,6 +85,7 @@ class PlatformSpec:
     runtime_version: str
     constants: dict[str, Quantity]
     precisions: tuple[str, ...] = ()
+    energy_rows: dict[str, str] = field(default_factory=dict)
     efficiency: tuple[dict, ...] = field(default=(), repr=False)
 
     def value(self, name: str) -> float:
@@ -140,7 +145,7 @@ def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
     lacking = set(BOUNDS) - OPTIONAL - NOT_NEEDED[kind] - set(content["constants"])
     if lacking:
         raise UserError(f"{name}: the constants {', '.join(sorted(lacking))} are missing.")
-    constants = {key: _quantity(key, entry, kind, name) for key, entry in content["constants"].items()}
+    constants = {key: read_quantity(key, entry, kind, name) for key, entry in content["constants"].items()}
     if any(q.detected for q in constants.values()):
         detected = detect_constants(content.get("instruction_sets", ()))
         for key, (value, source) in detected.items():
@@ -152,16 +157,17 @@ def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
     for precision in tuples["precisions"]:
         if precision not in ARITHMETIC:
             raise UserError(f"{name}: precisions holds {precision!r}{nearest(precision, ARITHMETIC)}")
-    return PlatformSpec(**identity, kind=kind, constants=constants, **tuples)
+    return PlatformSpec(**identity, kind=kind, constants=constants, **tuples, energy_rows=content.get("energy_rows", {}))
 
 
-def _quantity(key: str, entry: dict, kind: str, name: str) -> Quantity:
-    if key not in BOUNDS:
-        raise UserError(f"{name}: {key!r} is no constant of a platform{nearest(key, BOUNDS)}")
+def read_quantity(key: str, entry: dict, kind: str, name: str, bounds: dict = BOUNDS) -> Quantity:
+    """A constant with its certificate checked; `name` is the file's, for the message. UserError says what is wrong."""
+    if key not in bounds:
+        raise UserError(f"{name}: {key!r} is no constant of a platform{nearest(key, bounds)}")
     for part in ("value", "unit", "source", "date", "uncertainty", "evidence"):
         if not isinstance(entry, dict) or entry.get(part) in (None, ""):
             raise UserError(f"{name}: {key} has no {part}: a constant needs value, unit, source, date, uncertainty, evidence.")
-    unit, application, microcontroller = BOUNDS[key]
+    unit, application, microcontroller = bounds[key]
     low, high = application if kind == "application" else microcontroller
     low, high = NPU_BOUNDS.get(key, (low, high)) if kind == "npu" else (low, high)
     value = entry["value"]
