@@ -90,8 +90,10 @@ def submission_powers(rows: pd.DataFrame) -> pd.DataFrame:
 def borrow_power(powers: pd.DataFrame, version: float | None) -> tuple[float, int]:
     """Watts for a runtime version that nobody metered: the submissions of the nearest version (geometric mean), all of
     them for another runtime; and how many they are."""
-    distance = (powers["version"] - version).abs() if version is not None else powers["version"] * 0
-    chosen = powers[distance <= distance.min() + 1e-9]
+    chosen = powers
+    if version is not None and version == version and powers["version"].notna().any():
+        distance = (powers["version"] - version).abs()
+        chosen = powers[distance <= distance.min()]
     return geometric_mean(chosen["power_w"]), len(chosen)
 
 
