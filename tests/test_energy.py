@@ -26,6 +26,7 @@ from hwaware_utils.platforms.power import (
     submission_powers,
 )
 from hwaware_utils.platforms.specs import list_platforms, load_platform
+from hwaware_utils.platforms.student import student_factor
 
 settings.register_profile("shared_machine", deadline=None)
 settings.load_profile("shared_machine")
@@ -88,6 +89,13 @@ def test_spread_factor_by_hand():
     assert spread_factor(rows, 2) == pytest.approx(math.exp(2.919986 * spread * math.sqrt(1.5)), rel=1e-5)
     with pytest.raises(ValueError, match="two rows"):
         spread_factor(rows.iloc[[0, 2]], 1)
+
+
+def test_student_factor_is_that_of_scipy():
+    special = pytest.importorskip("scipy.special")
+    for freedom in (*range(1, 31), 200):
+        for coverage in (0.5, 0.9, 0.99):
+            assert student_factor(freedom, coverage) == pytest.approx(special.stdtrit(freedom, (1 + coverage) / 2), rel=1e-7)
 
 
 def test_borrowed_power_says_so_scales_with_the_clock_and_is_wider():

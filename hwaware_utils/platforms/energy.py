@@ -24,7 +24,9 @@ def estimate_energy(latencies: pd.DataFrame) -> pd.DataFrame:
     `modelled`; the latency's own moves to `latency_ms_evidence`. Without `latency_ms_low`/`_high` the latency stands for both.
     """
     table = latencies.assign(latency_ms_evidence=latencies["evidence"])
-    powers = [active_power(load_platform(p), int(t)) for p, t in zip(table["platform"], table["threads"], strict=True)]
+    pairs = list(zip(table["platform"], table["threads"].astype(int), strict=True))
+    known = {pair: active_power(load_platform(pair[0]), pair[1]) for pair in set(pairs)}
+    powers = [known[pair] for pair in pairs]
     for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high")):
         latency = table.get(f"latency_ms{suffix}", table["latency_ms"])
         table[f"energy_mj{suffix}"] = latency * pd.Series([getattr(p, end) for p in powers], index=table.index, dtype=float)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import pandas as pd
-from scipy.special import stdtrit
 
 from .energy_constants import load_energy_constants
 from .published import load_published
 from .specs import PlatformSpec
+from .student import student_factor
 
 COVERAGE = 0.9
 _RUNTIME = re.compile(r"(?:X-CUBE-AI|STM32Cube\.AI)[ -]v?(\d+)(?:\.(\d+))?", re.IGNORECASE)
@@ -71,7 +71,7 @@ def spread_factor(rows: pd.DataFrame, known: int) -> float:
     if freedom < 1:
         raise ValueError("no submission has two rows: the spread within a submission is unknown.")
     variance = float((logs - groups.transform("mean")).pow(2).sum()) / freedom
-    return math.exp(float(stdtrit(freedom, (1 + COVERAGE) / 2)) * math.sqrt(variance * (1 + 1 / known)))
+    return math.exp(student_factor(freedom, COVERAGE) * math.sqrt(variance * (1 + 1 / known)))
 
 
 def geometric_mean(values: pd.Series) -> float:
@@ -104,7 +104,7 @@ def across_factor(powers: pd.DataFrame) -> float:
     ]
     # Held-out residuals already hold the error of the borrowed mean: no factor for it.
     spread = math.sqrt(math.fsum(x * x for x in residuals) / len(residuals))
-    return math.exp(float(stdtrit(len(residuals) - 1, (1 + COVERAGE) / 2)) * spread)
+    return math.exp(student_factor(len(residuals) - 1, COVERAGE) * spread)
 
 
 @lru_cache(maxsize=64)
