@@ -3,6 +3,7 @@
 from .figures_compression import distillation, pruning_sweep
 from .figures_failures import channel_ranges, failures
 from .figures_inference_memory import activation_arena, early_exit, sharding
+from .figures_memory_timeline import memory_timeline
 from .figures_model import size_bars, size_vs_accuracy, training_curves, workload_bars
 from .figures_platform import latency_bars, pareto, roofline
 from .figures_quantization import quantization_tradeoff, sensitivity_bars, sqnr_lines
@@ -21,6 +22,7 @@ __all__ = [
     "failures",
     "latency_bars",
     "linked_tradeoffs",
+    "memory_timeline",
     "pareto",
     "pruning_sweep",
     "quantization_tradeoff",
