@@ -10,8 +10,8 @@ from ..base.errors import UserError
 from ..workload import COLUMNS, lifetimes, make_row
 
 FAMILIES = ("mobilenet_v1", "mobilenet_v2")
-_V1 = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
-_V2 = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+V1_BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+V2_BLOCKS = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 # precision -> dtype of (weights, biases, activations)
 _DTYPES = {
     "fp32": ("FLOAT32", "FLOAT32", "FLOAT32"),
@@ -66,7 +66,7 @@ class _Graph:
 
 
 def _build(family: str, alpha: float, resolution: int, classes: int, precision: str, channels: int) -> _Graph:
-    _check(family, alpha, resolution, classes, precision)
+    check_network(family, alpha, resolution, classes, precision)
     graph = _Graph(resolution, channels, precision)
     last = _build_v1(graph, alpha) if family == "mobilenet_v1" else _build_v2(graph, alpha)
     width = graph.shapes[last][0][-1]
@@ -77,14 +77,14 @@ def _build(family: str, alpha: float, resolution: int, classes: int, precision: 
 
 def _build_v1(graph: _Graph, alpha: float) -> int:
     tensor = graph.conv(0, int(32 * alpha), 3, 2)
-    for filters, stride in _V1:
+    for filters, stride in V1_BLOCKS:
         tensor = graph.conv(graph.depthwise(tensor, stride), int(filters * alpha))
     return tensor
 
 
 def _build_v2(graph: _Graph, alpha: float) -> int:
     tensor = graph.conv(0, round_channels(32 * alpha), 3, 2)
-    for expansion, filters, repeats, first_stride in _V2:
+    for expansion, filters, repeats, first_stride in V2_BLOCKS:
         for repeat in range(repeats):
             source, stride = tensor, first_stride if repeat == 0 else 1
             width, out = graph.shapes[source][0][-1], round_channels(filters * alpha)
@@ -123,7 +123,8 @@ def mobilenet_parameters(family: str, alpha: float, classes: int) -> dict[str, i
     return {"trainable": trainable, "total": trainable + 2 * graph.batch_norm_channels}
 
 
-def _check(family, alpha, resolution, classes, precision) -> None:
+def check_network(family, alpha, resolution, classes, precision) -> None:
+    """UserError naming the value that no MobileNet here can have."""
     if family not in FAMILIES:
         raise UserError(f"family {family!r} has no formula here: use {' or '.join(FAMILIES)}, or give a .tflite file.")
     if precision not in _DTYPES:

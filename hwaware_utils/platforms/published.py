@@ -30,6 +30,13 @@ def select_published(rows: dict) -> pd.DataFrame:
     return table[chosen].reset_index(drop=True)
 
 
+def latency_ratios(device: str, runtime: str, against: str) -> pd.Series:
+    """Latency of one runtime / that of another for every model that both ran on `device`, by model name."""
+    rows = _all_rows()[_all_rows()["device"] == device]
+    by_model = {name: rows[rows["runtime"] == name].set_index("model")["latency_ms"] for name in (runtime, against)}
+    return (by_model[runtime] / by_model[against]).dropna()
+
+
 def load_published_latency(platform: str) -> pd.DataFrame:
     """MobileNetV1/V2 latencies measured on this very platform (board, runtime and version), never a neighbour's.
 
@@ -37,10 +44,11 @@ def load_published_latency(platform: str) -> pd.DataFrame:
     (`fp32`, `int8`; whole numbers). Empty for a platform that nobody has published. UserError for an unknown id.
     """
     spec = load_platform(platform)
-    own = [entry for entry in spec.efficiency if "rows" in entry and "reason" not in entry]
+    own = [(entry, entry["rows"]) for entry in spec.latency if "rows" in entry]
+    own += [(entry, entry["anchor"]) for entry in spec.latency if entry.get("own")]
     tables = [
-        select_published(entry["rows"]).assign(platform=platform, precision=entry["precision"], threads=entry["threads"])
-        for entry in own
+        select_published(rows).assign(platform=platform, precision=entry["precision"], threads=entry["threads"])
+        for entry, rows in own
     ]
     columns = ["platform", *_all_rows().columns]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

@@ -13,6 +13,7 @@ from ..base.errors import UserError, nearest
 from ..base.evidence import EVIDENCE
 from ..base.results import ROOT
 from .host import detect_constants
+from .latency_entries import check_entries
 
 FOLDER = ROOT / "params" / "platforms"
 
@@ -31,6 +32,7 @@ BOUNDS = {
     "power_one_thread_w": ("W", (0.1, 200), (0.001, 5)),
     "power_all_cores_w": ("W", (0.1, 500), (0.001, 5)),
     "thread_spread": ("ratio", (1, 10), (1, 10)),
+    "serial_share": ("ratio", (0.001, 1), (0.001, 1)),
     "thermal_resistance_k_w": ("K/W", (0.1, 100), (2, 500)),
     "heat_capacity_j_k": ("J/K", (20, 10000), (0.05, 50)),
     "throttle_c": ("degC", (35, 120), (60, 150)),
@@ -38,7 +40,7 @@ BOUNDS = {
 }
 # An NPU lies within a microcontroller's ranges but for these.
 NPU_BOUNDS = {"macs_per_cycle_int8": (32, 4096), "last_level_cache_kib": (64, 16384)}
-OPTIONAL = {"flash_kib", "thermal_resistance_k_w", "heat_capacity_j_k", "throttle_c", "ambient_c"}
+OPTIONAL = {"flash_kib", "serial_share", "thermal_resistance_k_w", "heat_capacity_j_k", "throttle_c", "ambient_c"}
 # What a class of platform does without: a microcontroller's power comes from published energy (platforms/energy.py), an
 # NPU has no float pipes.
 NOT_NEEDED = {
@@ -86,7 +88,7 @@ class PlatformSpec:
     constants: dict[str, Quantity]
     precisions: tuple[str, ...] = ()
     energy_rows: dict[str, str] = field(default_factory=dict)
-    efficiency: tuple[dict, ...] = field(default=(), repr=False)
+    latency: tuple[dict, ...] = field(default=(), repr=False)
 
     def value(self, name: str) -> float:
         """The value of a constant in the unit that ends its name; `inf` for a limit that the platform does not have."""
@@ -94,7 +96,7 @@ class PlatformSpec:
 
     def arithmetics(self) -> tuple[str, ...]:
         """The arithmetics that the runtime executes, in the order of the YAML."""
-        return self.precisions or tuple(dict.fromkeys(entry["precision"] for entry in self.efficiency))
+        return self.precisions or tuple(dict.fromkeys(entry["precision"] for entry in self.latency))
 
     def runs(self, precision: str) -> bool:
         """True if the runtime executes models of this precision. UserError for a name that is no precision."""
@@ -153,7 +155,7 @@ def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
             value = max(value, constants[key].value) if key == "clock_mhz" else value
             constants[key] = replace(constants[key], value=value, source=source)
     identity = {key: str(content[key]) for key in ("id", "title", "board", "core", "runtime", "runtime_version")}
-    tuples = {key: tuple(content.get(key, ())) for key in ("precisions", "efficiency")}
+    tuples = {"precisions": tuple(content.get("precisions", ())), "latency": check_entries(content.get("latency", ()), name)}
     for precision in tuples["precisions"]:
         if precision not in ARITHMETIC:
             raise UserError(f"{name}: precisions holds {precision!r}{nearest(precision, ARITHMETIC)}")
