@@ -7,9 +7,9 @@ from math import ceil
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 
 from .device_memory import memory_parts
+from .latency_fit import nnls
 from .memory_runtimes import MemoryRuntime, load_memory_runtimes
 from .mobilenet import mobilenet_tensors, mobilenet_workload
 from .published import select_published
@@ -33,7 +33,7 @@ def fit_code(rows: pd.DataFrame) -> np.ndarray:
 
 def _relative_nnls(features: np.ndarray, target: pd.Series, known: pd.Series) -> np.ndarray:
     target, known = target.to_numpy(float), known.to_numpy(float)
-    return nnls(features / target[:, None], (target - known) / target)[0]
+    return nnls(features.astype(float) / target[:, None], (target - known) / target)
 
 
 def _predict_ram(rows: pd.DataFrame, fitted: np.ndarray) -> np.ndarray:
