@@ -5,35 +5,24 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import psutil
 import pytest
+from simulator_tools import needs, stored_model
 
 from hwaware_utils.base.errors import UserError
-from hwaware_utils.base.results import REFERENCE
 from hwaware_utils.simulate import browser
 from hwaware_utils.simulate.browser import litertjs, page
 from hwaware_utils.simulate.comparison import random_inputs
 from hwaware_utils.simulate.summary import COLUMNS
 from hwaware_utils.workload import load_workload
 
-
-def stored_model(variant: str) -> Path:
-    files = pd.read_csv(REFERENCE / "variants.csv").set_index("variant")["model_file"]
-    return REFERENCE / files[variant]
-
-
 INT8, FP32 = stored_model("memory-int8_ptq"), stored_model("memory-fp32")
 
 
 @pytest.fixture(scope="module")
 def ready():
-    try:
-        litertjs.find_chromium()
-        litertjs.find_litertjs()
-    except UserError as error:
-        # CI promises to run it; elsewhere a missing tool is a skip that says so, never a pass.
-        pytest.fail(str(error), pytrace=False) if os.environ.get("CI") else pytest.skip(str(error))
+    needs(litertjs.find_chromium)
+    needs(litertjs.find_litertjs)
 
 
 @pytest.fixture(scope="module")
