@@ -16,7 +16,7 @@ from hwaware_utils.platforms.intervals import cv_plus, unknown_share, widen
 from hwaware_utils.platforms.latency import estimate_latency
 from hwaware_utils.platforms.latency_features import FEATURES, workload_features
 from hwaware_utils.platforms.latency_fit import calibrate, fit_cycles, nnls
-from hwaware_utils.platforms.latency_model import coefficients, find_models
+from hwaware_utils.platforms.latency_model import coefficients, find_model
 from hwaware_utils.platforms.mobilenet import mobilenet_workload
 from hwaware_utils.platforms.published import latency_ratios, load_published_latency
 from hwaware_utils.platforms.specs import FOLDER, list_platforms, load_platform, parse_platform
@@ -130,6 +130,14 @@ def test_a_borrower_says_so_and_has_the_wider_interval():
     assert two["latency_ms_high"] / two["latency_ms_low"] > board["latency_ms_high"] / board["latency_ms_low"]
 
 
+def test_more_threads_are_never_slower_than_fewer():
+    # At 1.0-224 even twelve threads pay; small networks may lose to their barriers.
+    for platform, precision in (("nvidia_orin_a78ae", "int8"), ("apple_m1", "int8"), ("arm_cortex_a78", "fp32")):
+        cores = int(load_platform(platform).value("cores"))
+        times = [estimate_latency(V2, platform, precision, t)["latency_ms"] for t in range(1, cores + 1)]
+        assert times == sorted(times, reverse=True), platform
+
+
 def test_anchors_and_ratios_come_out_right():
     row = load_published_latency("stm32h7a3_cubeai9").iloc[0]
     workload = mobilenet_workload(row.family, row.alpha, row.resolution, row.classes, "int8", row.channels)
@@ -145,6 +153,12 @@ def test_mixed_lies_between_integer_and_float():
     mixed = estimate_latency(V2, "apple_m1", "mixed")
     assert min(e["latency_ms"] for e in ends) <= mixed["latency_ms"] <= max(e["latency_ms"] for e in ends)
     assert mixed["latency_ms_high"] == pytest.approx(max(e["latency_ms_high"] for e in ends))
+
+
+def test_far_smaller_than_any_calibrated_network_is_flagged():
+    tiny = estimate_latency(mobilenet_workload("mobilenet_v2", 0.35, 32, 10, "fp32"), "apple_m1", "fp32")
+    assert tiny["extrapolated"] and "half as large" in tiny["basis"]
+    assert tiny["latency_ms_high"] / tiny["latency_ms"] > 1.1
 
 
 def test_unlike_networks_and_unknown_operators_are_flagged():
@@ -186,4 +200,4 @@ def test_a_borrowed_entry_needs_a_reason_and_never_narrows():
 
 def test_a_precision_without_entry_is_told():
     with pytest.raises(UserError, match="no latency entry for fp32"):
-        find_models("stm32h743_tflm", "fp32")
+        find_model("stm32h743_tflm", "fp32")

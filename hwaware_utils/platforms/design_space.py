@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .latency import estimate_latency
-from .latency_model import find_models, predict_ms
+from .latency_model import find_model
 from .mobilenet import check_network, mobilenet_workload
 from .mobilenet_vectors import as_arrays, layers
 from .roofline import cache_bandwidth_gb_s, check_threads, peak_gmacs_s
@@ -33,15 +33,15 @@ def estimate_design_points(
     """
     spec, arithmetic = load_platform(platform), ARITHMETIC.get(precision, precision)
     check_threads(spec, threads)
-    models = find_models(spec.id, precision, int(threads))
+    model = find_model(spec.id, precision, int(threads))
     _check(family, alphas, resolutions, classes, precision)
     alphas, resolutions, classes, channels = (np.atleast_1d(x) for x in as_arrays(alphas, resolutions, classes, 3))
-    wanted = [name for model in models if model.calibration for name in model.calibration.features]
+    wanted = [name for leaf in model.leaves() if leaf.calibration for name in leaf.calibration.features]
     parts = []
     for start in range(0, len(alphas), BLOCK):
         block = [x[start : start + BLOCK] for x in (alphas, resolutions, classes, channels)]
         totals, features = _totals(spec, arithmetic, int(threads), family, block, wanted)
-        *ms, unknown = predict_ms(models, features, totals["bound_ms"], spec.value("clock_mhz"))
+        *ms, unknown = model.predict(features, totals["bound_ms"], spec.value("clock_mhz"))
         latency = dict(zip(("latency_ms", "latency_ms_low", "latency_ms_high"), ms, strict=True))
         parts.append(totals | latency | {"extrapolated": (unknown > 0).any(axis=1)})
     geometry = {"alpha": alphas, "resolution": resolutions.astype(np.int64), "classes": classes.astype(np.int64)}

@@ -13,6 +13,8 @@ from .latency_fit import Calibration
 MISS = 0.1  # 90 % intervals
 # A feature may hold this much more of the time than in any calibrated network before the network counts as unlike them.
 TOLERATED_SHARE = 0.05
+# Nor does one that takes half the time of the smallest calibrated network, or twice that of the largest.
+TOLERATED_DISTANCE = 2.0
 
 
 def cv_plus(calibration: Calibration, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -45,7 +47,31 @@ def unknown_share(calibration: Calibration, amounts: np.ndarray, factors: np.nda
     return np.where(beyond > TOLERATED_SHARE, beyond, 0.0)
 
 
+def size_share(calibration: Calibration, cycles: np.ndarray) -> np.ndarray:
+    """Share of the time (networks) that may be unknown because a network is far smaller or larger than all calibrated ones.
+
+    A constant cost that hides in the error at the smallest network weighs twice as much at half its size, and so on: the
+    90 % error times (distance - 1), from twice the distance on. `cycles` without a borrower's factors.
+    """
+    distance = np.maximum(calibration.cycles.min() / np.maximum(cycles, 1.0), cycles / calibration.cycles.max())
+    error = float(np.quantile(calibration.errors, 1 - MISS))
+    return np.where(distance > TOLERATED_DISTANCE, error * (distance - 1), 0.0)
+
+
+def predict_cycles(
+    calibration: Calibration, amounts: np.ndarray, factors: np.ndarray | float = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cycles (value, low, high) of networks, and their unknown shares: a column a feature and one for the size.
+
+    `amounts` (networks x features) hold a borrower's `factors` already.
+    """
+    value, low, high = cv_plus(calibration, amounts)
+    size = size_share(calibration, (amounts / factors) @ calibration.coefficients)
+    unknown = np.column_stack([unknown_share(calibration, amounts, factors), size])
+    return value, *widen(low, high, unknown), unknown
+
+
 def widen(low: np.ndarray, high: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Divide and multiply the interval by 1 + the unknown share: that part of the time may be half or double."""
+    """Divide and multiply the interval by 1 + the unknown shares (networks x reasons): that part of the time is not trusted."""
     factor = 1 + unknown.sum(axis=1)
     return low / factor, high * factor

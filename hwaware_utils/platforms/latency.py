@@ -10,7 +10,8 @@ import pandas as pd
 
 from ..base.errors import UserError
 from .latency_features import workload_features
-from .latency_model import LatencyModel, find_models, predict_ms
+from .latency_model import find_model
+from .latency_predictors import Blend, LatencyModel
 from .roofline import check_threads, roofline
 from .specs import PlatformSpec, load_platform
 
@@ -35,13 +36,12 @@ def estimate_latency(
             f"{spec.runtime} {spec.runtime_version} on {spec.id} does not run {precision} models: it runs "
             f"{', '.join(spec.arithmetics())}; convert the model to one of them."
         )
-    models = find_models(spec.id, precision, int(threads))
+    model = find_model(spec.id, precision, int(threads))
     lines = roofline(workload, spec, precision, threads)
     bound, macs, traffic = (float(lines[name].sum()) for name in ("bound_ms", "macs", "bytes"))
-    *ms, unknown = predict_ms(models, workload_features(workload), bound, spec.value("clock_mhz"))
+    *ms, unknown = model.predict(workload_features(workload), bound, spec.value("clock_mhz"))
     latency, low, high = (float(x[0]) for x in ms)
-    warnings = _warnings(models, unknown[0], workload)
-    basis = " and ".join(model.basis for model in models)
+    warnings = _warnings(model, unknown[0], workload)
     return {
         "variant": variant,
         "platform": spec.id,
@@ -54,7 +54,7 @@ def estimate_latency(
         "bound_ms": bound,
         "intensity_macs_per_byte": macs / traffic if traffic else float("nan"),
         "throughput_gmacs_s": macs / latency / 1e6 if latency else float("nan"),
-        "basis": "; ".join([("between " if len(models) > 1 else "") + basis, *warnings, *_clipped(low, bound)]),
+        "basis": "; ".join([model.basis, *warnings, *_clipped(low, bound)]),
         "extrapolated": bool(warnings),
         "evidence": "modelled",
     }
@@ -101,19 +101,20 @@ def prefer_measured(modelled: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFr
     return table.reset_index()[list(modelled.columns)]
 
 
-def _warnings(models: tuple[LatencyModel, ...], unknown, workload: pd.DataFrame) -> list[str]:
+def _warnings(model: LatencyModel | Blend, unknown, workload: pd.DataFrame) -> list[str]:
     """Why an estimate reaches beyond its calibration: one phrase a reason, none if it does not."""
-    names = [name for model in models for name in (model.calibration.features if model.calibration else ("",))]
-    found = {
-        f"extrapolated: {name} take{'' if name.endswith('s') else 's'} {share:.0%} more of the time than in any calibrated "
-        "network".replace("%", " %")
-        for name, share in zip(names, unknown, strict=True)
-        if share > 0
-    }
+    reasons = [reason for leaf in model.leaves() for reason in leaf.reasons()]
+    found = {f"extrapolated: {_beyond(reason, share)}" for reason, share in zip(reasons, unknown, strict=True) if share > 0}
     strange = sorted(set(workload.loc[~workload["known"].astype(bool), "operator"]))
     if strange:
         found.add(f"extrapolated: no model knows {', '.join(strange)}, counted as data movement only")
     return sorted(found)
+
+
+def _beyond(reason: str, share: float) -> str:
+    if reason == "size":
+        return "the network is less than half as large as any calibrated one, or more than twice"
+    return f"{reason}: {100 * share:.0f} % more of the time than in any calibrated network"
 
 
 def _clipped(low: float, bound: float) -> list[str]:

@@ -70,6 +70,7 @@ class Calibration:
     fold_coefficients: np.ndarray  # (n, features) cycles a unit, without the row's group
     errors: np.ndarray  # (n,) |measured / predicted - 1| by those
     shares: np.ndarray  # (n, features) share of each feature in the predicted cycles of the row
+    cycles: np.ndarray  # (n,) measured
 
     @property
     def rows(self) -> int:
@@ -89,4 +90,4 @@ def calibrate(
         errors[held] = np.abs(cycles[held] / (amounts[held] @ folds[held][0]) - 1)
     coefficients = fit_cycles(amounts, cycles, floors)
     parts = amounts * coefficients
-    return Calibration(tuple(features), coefficients, folds, errors, parts / parts.sum(axis=1, keepdims=True))
+    return Calibration(tuple(features), coefficients, folds, errors, parts / parts.sum(axis=1, keepdims=True), cycles)

@@ -1,51 +1,19 @@
 """Which cycles per unit speak for a platform, precision and thread count: its own fit, or a neighbour's with a wider range."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from .intervals import cv_plus, unknown_share, widen
+from .intervals import cv_plus
 from .latency_features import FEATURES
-from .latency_fit import Calibration, calibrate
+from .latency_fit import calibrate
+from .latency_predictors import Blend, LatencyModel
 from .mobilenet_vectors import feature_table
 from .published import latency_ratios, select_published
 from .specs import ARITHMETIC, PlatformSpec, load_platform
-
-
-@dataclass(frozen=True)
-class LatencyModel:
-    """cycles = sum of amount x cycles a unit x factor, times `slowdown`; or a share of the roofline if `assumed`."""
-
-    basis: str
-    calibration: Calibration | None = None
-    factors: np.ndarray | None = None  # (features,) on the calibration's coefficients
-    slowdown: float = 1.0
-    spread: float = 1.0
-    assumed: dict | None = None
-    rows: int = 0
-
-    def amounts(self, features: dict) -> np.ndarray:
-        """Networks x features of the calibration, each already multiplied by its factor."""
-        columns = [np.atleast_1d(np.asarray(features[name], dtype=float)) for name in self.calibration.features]
-        return np.column_stack(columns) * self.factors
-
-    def predict(self, features: dict, bound_ms, clock_mhz: float) -> tuple[np.ndarray, ...]:
-        """ms (value, low, high), each an array over networks and never below `bound_ms`, and the unknown shares
-        (networks x features; see `intervals.unknown_share`)."""
-        bound = np.atleast_1d(np.asarray(bound_ms, dtype=float))
-        if self.assumed:
-            ms = [bound * self.slowdown / self.assumed[key] for key in ("median", "high", "low")]
-            unknown = np.zeros((len(bound), 1))
-        else:
-            amounts = self.amounts(features)
-            unknown = unknown_share(self.calibration, amounts, self.factors)
-            value, low, high = cv_plus(self.calibration, amounts)
-            ms = [x * self.slowdown / (clock_mhz * 1e3) for x in (value, *widen(low, high, unknown))]
-        value = np.maximum(ms[0], bound)
-        return value, np.maximum(ms[1] / self.spread, bound), np.maximum(ms[2] * self.spread, value), unknown
 
 
 def group_names(rows: pd.DataFrame, by: str = "alpha") -> np.ndarray:
@@ -80,30 +48,31 @@ def floors(spec: PlatformSpec, entry: dict) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def find_models(platform: str, precision: str, threads: int = 1) -> tuple[LatencyModel, ...]:
-    """One model, or two for `mixed` (its integer and its float bound). UserError if the runtime does not execute it."""
+def find_model(platform: str, precision: str, threads: int = 1) -> LatencyModel | Blend:
+    """What predicts this precision and thread count. UserError if the platform's file has no entry for the precision.
+
+    Between two known thread counts Amdahl's law runs through both; beyond them it starts from the nearest, with the
+    platform's `serial_share`; both with the wider range `thread_spread`.
+    """
     spec, arithmetic = load_platform(platform), ARITHMETIC.get(precision, precision)
     if arithmetic == "mixed":
-        return find_models(platform, "int8", threads) + find_models(platform, "fp32", threads)
-    options = [i for i, entry in enumerate(spec.latency) if entry["precision"] == arithmetic]
-    if not options:
+        parts = find_model(platform, "int8", threads), find_model(platform, "fp32", threads)
+        return Blend(parts, f"between int8 ({parts[0].basis}) and fp32 ({parts[1].basis})")
+    known = {entry["threads"]: i for i, entry in enumerate(spec.latency) if entry["precision"] == arithmetic}
+    if not known:
         able = ", ".join(dict.fromkeys(entry["precision"] for entry in spec.latency)) or "no number format"
         raise UserError(f"{spec.id}.yaml has no latency entry for {arithmetic} models: there are entries for {able}.")
-    position = min(options, key=lambda i: abs(np.log(spec.latency[i]["threads"] / threads)))
-    return (_scale_threads(spec, _of_entry(platform, position), spec.latency[position], threads),)
+    below, above = max((t for t in known if t <= threads), default=None), min((t for t in known if t >= threads), default=None)
+    if below is None or above is None or below == above:
+        nearest = below or above
+        return _scale_threads(spec, _of_entry(platform, known[nearest]), nearest, threads)
+    parts = _of_entry(platform, known[below]), _of_entry(platform, known[above])
+    weight = (1 / threads - 1 / above) / (1 / below - 1 / above)
+    basis = f"Amdahl's law through {below} thread(s) ({parts[0].basis}) and {above} ({parts[1].basis})"
+    return Blend(parts, basis, weight, spec.value("thread_spread"))
 
 
-def predict_ms(models: tuple[LatencyModel, ...], features: dict, bound_ms, clock_mhz: float) -> tuple[np.ndarray, ...]:
-    """`LatencyModel.predict` for what `find_models` found; two models give the geometric mean and the outer ends."""
-    parts = [model.predict(features, bound_ms, clock_mhz) for model in models]
-    if len(parts) == 1:
-        return parts[0]
-    (a, a_low, a_high, a_unknown), (b, b_low, b_high, b_unknown) = parts
-    return np.sqrt(a * b), np.minimum(a_low, b_low), np.maximum(a_high, b_high), np.hstack([a_unknown, b_unknown])
-
-
-def _scale_threads(spec: PlatformSpec, model: LatencyModel, entry: dict, threads: int) -> LatencyModel:
-    known = entry["threads"]
+def _scale_threads(spec: PlatformSpec, model: LatencyModel, known: int, threads: int) -> LatencyModel:
     if known == threads:
         return model
     serial, spread = spec.value("serial_share"), spec.value("thread_spread")
@@ -136,7 +105,7 @@ def _fit(spec: PlatformSpec, entry: dict) -> LatencyModel:
 
 def _borrow(spec: PlatformSpec, entry: dict) -> LatencyModel:
     origin = {"platform": spec.id} | entry["from"]
-    (source,) = find_models(origin["platform"], origin["precision"], origin["threads"])
+    source = find_model(origin["platform"], origin["precision"], origin["threads"])
     names, factors = source.calibration.features, entry.get("factors", {})
     scale = np.array([factors.get(name, factors.get("rest", 1.0)) for name in names])
     model = replace(source, factors=source.factors * scale, spread=source.spread * entry["spread"])
@@ -164,11 +133,11 @@ def _rows(spec: PlatformSpec, selection: dict) -> pd.DataFrame:
 def coefficients(platform: str, precision: str, threads: int = 1) -> pd.DataFrame:
     """What a unit costs: `platform, precision, threads, feature, cycles_per_unit, unit, share, meaning, basis, evidence`.
 
-    `share` is the median share of the time among the calibrated networks. Two models (`mixed`) stand below each other;
-    an assumed share of the roofline has no coefficients: the table is empty.
+    `share` is the median share of the time among the calibrated networks. Where two models are blended (mixed precision,
+    two thread counts) their rows stand below each other; an assumed share of the roofline has none: the table is empty.
     """
     rows = []
-    for model in find_models(platform, precision, threads):
+    for model in find_model(platform, precision, threads).leaves():
         if model.calibration is None:
             continue
         costs = model.calibration.coefficients * model.factors * model.slowdown

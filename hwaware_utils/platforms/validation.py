@@ -9,7 +9,7 @@ remaining rows alone would have given it.
 import numpy as np
 import pandas as pd
 
-from .intervals import cv_plus, unknown_share, widen
+from .intervals import predict_cycles
 from .latency_fit import calibrate
 from .latency_model import floors, group_names, grouping, published_cycles, published_features
 from .published import select_published
@@ -81,8 +81,7 @@ def _validate_entry(platform: str, entry: dict) -> pd.DataFrame:
     for split, masks in splits(rows).items():
         for held in masks:
             found = calibrate(entry["features"], amounts[~held], cycles[~held], groups[~held], least)
-            value, low, high = cv_plus(found, amounts[held])
-            low, high = widen(low, high, unknown_share(found, amounts[held]))
+            value, low, high, _ = predict_cycles(found, amounts[held])
             to_ms = 1 / (rows.loc[held, "freq_mhz"].to_numpy() * 1e3)
             table = rows.loc[held, ["family", "alpha", "resolution", "classes"]].assign(
                 published_ms=rows.loc[held, "latency_ms"],
