@@ -1,5 +1,6 @@
 """The command line: `python -m hwaware_utils`. Exit code 1 when a notebook fails, 2 for bad input."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pret
 
 @app.callback()
 def main() -> None:
-    """The hardware-aware report: run its notebooks, store what they made."""
+    """The hardware-aware report: run its notebooks, store what they made, ask its models."""
 
 
 @app.command()
@@ -48,6 +49,53 @@ def store(profile: Annotated[Path, typer.Argument(help="the profile whose run is
     from .store import store_reference
 
     store_reference(load_profile(profile)["01_baseline"].profile)
+
+
+@app.command()
+def predict(
+    platform: Annotated[str, typer.Option(help="a platform id: the name of a file in params/platforms")] = "",
+    model: Annotated[Path | None, typer.Option(help="a .tflite file; or give the geometry below")] = None,
+    family: Annotated[str, typer.Option(help="mobilenet_v1 or mobilenet_v2")] = "mobilenet_v2",
+    alpha: Annotated[float, typer.Option(help="width multiplier")] = 1.0,
+    resolution: Annotated[int, typer.Option(help="pixels a side")] = 224,
+    classes: Annotated[int, typer.Option(help="outputs of the last layer")] = 1000,
+    precision: Annotated[str, typer.Option(help="fp32, fp16, dynamic or int8")] = "int8",
+    threads: Annotated[int, typer.Option(help="cores at work")] = 1,
+    batch: Annotated[Path | None, typer.Option(help="a CSV file of cases, a column each of the options above")] = None,
+    out: Annotated[Path | None, typer.Option(help="where the answers to a batch go (CSV)")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="answer in JSON")] = False,
+) -> None:
+    """Estimate latency, memory and energy of a network on a platform, with intervals."""
+    from .platforms import predict as predictor
+
+    if batch:
+        _predict_batch(batch, out)
+        return
+    if not platform:
+        raise UserError("no platform: give --platform, such as arm_cortex_m7, or --batch with a file of cases.")
+    if model:
+        row = predictor.predict_file(platform, model, threads)
+    else:
+        row = predictor.predict_mobilenet(platform, family, alpha, resolution, classes, precision, threads)
+    if as_json:
+        typer.echo(json.dumps({name: None if value != value else value for name, value in row.items()}, indent=1))
+        return
+    for name, value in row.items():
+        typer.echo(f"{name:16} {value:.4g}" if isinstance(value, float) else f"{name:16} {value}")
+
+
+def _predict_batch(batch: Path, out: Path | None) -> None:
+    from .base.results import written_whole
+    from .platforms.predict import predict_batch, read_cases
+
+    if out is None:
+        raise UserError("--batch needs --out: the CSV file that the answers go to.")
+    answers, refused = predict_batch(read_cases(batch))
+    with written_whole(out) as path:
+        answers.to_csv(path, index=False)
+    typer.echo(f"{len(answers) - len(refused)} of {len(answers)} cases are answered in {out}.")
+    if refused:
+        raise UserError("\n".join(refused))
 
 
 def cli() -> None:

@@ -12,8 +12,8 @@ from hwaware_utils.decide.configurations import assemble_configurations
 from hwaware_utils.decide.methodology import OBJECTIVES, HardwareAwareDesignMethodology
 from hwaware_utils.platforms.energy import estimate_energy
 from hwaware_utils.platforms.latency import estimate_latencies
-from hwaware_utils.platforms.memory import estimate_memory
 from hwaware_utils.platforms.mobilenet import mobilenet_tensors, mobilenet_workload
+from hwaware_utils.platforms.survey import survey_memory
 
 settings.register_profile("shared_machine", deadline=None)
 settings.load_profile("shared_machine")
@@ -25,7 +25,7 @@ def configuration(variant, precision="int8_ptq", accuracy=0.9, latency=50.0, ram
     return {
         **{"variant": variant, "architecture": "memory", "precision": precision, "platform": "arm_cortex_m7"},
         **{"accuracy": accuracy, "latency_ms": latency, "latency_ms_low": latency * 0.8, "latency_ms_high": latency * 1.3},
-        **{"ram_bytes": ram, "size_bytes": size, "energy_mj": energy, "evidence": "modelled", **more},
+        **{"ram_bytes": ram, "flash_bytes": size, "size_bytes": size, "energy_mj": energy, "evidence": "modelled", **more},
     }
 
 
@@ -123,17 +123,19 @@ def test_tables_of_the_models_make_a_recommendation():
     variants = pd.DataFrame({"variant": ["full", "small"], "precision": ["fp32", "int8_ptq"], "accuracy": [0.9, 0.89]})
     variants = variants.assign(architecture="memory", size_bytes=[1_600_000, 600_000], evidence="recorded")
     workloads = {v: mobilenet_workload(*network, p) for v, p in zip(variants["variant"], variants["precision"], strict=True)}
-    arenas = [{"variant": v, **estimate_memory(mobilenet_tensors(*network, p))} for v, p in variants.iloc[:, :2].to_numpy()]
+    tensors = {v: mobilenet_tensors(*network, p) for v, p in zip(variants["variant"], variants["precision"], strict=True)}
+    memories = survey_memory(variants, workloads, tensors, ["apple_m1", "arm_cortex_m7"])
     energies = estimate_energy(estimate_latencies(variants, workloads, ["apple_m1", "arm_cortex_m7"]))
-    table = assemble_configurations(variants, energies, pd.DataFrame(arenas))
+    table = assemble_configurations(variants, energies, memories)
     assert len(table) == 4 and table["latency_ms_evidence"].eq("modelled").all()
     answer = HardwareAwareDesignMethodology(table).recommend_configuration("arm_cortex_m7", "accuracy")
     assert answer.choice["variant"] == "small" and answer.evidence["accuracy"] == "recorded"
-    # fp32: four times 135 KiB is 28 KiB more than the board's 512
-    assert answer.rejections["constraint"].tolist() == ["device RAM"] and answer.rejections["excess"].item() == 28
+    ram = memories.set_index(["variant", "platform"]).loc[("full", "arm_cortex_m7"), "ram_kib_high"]
+    assert answer.rejections["constraint"].tolist() == ["device RAM"]  # the pessimistic end against the board's 512 KiB
+    assert answer.rejections["excess"].item() == pytest.approx(ram - 512)
     assert HardwareAwareDesignMethodology(table).recommend_configuration("apple_m1", "accuracy").choice["variant"] == "full"
     with pytest.raises(UserError, match="small"):
-        assemble_configurations(variants, energies, pd.DataFrame(arenas[:1]))
+        assemble_configurations(variants, energies, memories[memories["variant"] == "full"])
 
 
 numbers = st.floats(0.01, 2000) | st.just(float("nan"))
@@ -160,7 +162,7 @@ def test_no_recommendation_breaks_a_hard_constraint(configurations, objective, l
     answer = recommend(objective, pd.DataFrame(configurations), **limits)
     chosen = [] if answer.choice is None else [answer.choice, *answer.runners_up.to_dict("records")]
     for row in chosen:
-        assert row["ram_bytes"] <= 512 * KIB and row["size_bytes"] <= 2048 * KIB
+        assert row["ram_bytes"] <= 512 * KIB and row["flash_bytes"] <= 2048 * KIB
         assert row["precision"] in {"fp32", "int8_ptq", "int8_qat"}
         assert "latency_ms" not in limits or row["latency_ms_high"] <= limits["latency_ms"]
         assert "memory_mb" not in limits or row["ram_bytes"] <= limits["memory_mb"] * 1e6

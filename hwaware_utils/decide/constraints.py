@@ -31,7 +31,7 @@ CUSTOM = {
 }
 _DEVICE = {
     "ram_kib": Limit("device RAM", "RAM", "ram_bytes", 1 / 1024, "KiB"),
-    "flash_kib": Limit("device flash", "flash", "size_bytes", 1 / 1024, "KiB"),
+    "flash_kib": Limit("device flash", "flash", "flash_bytes", 1 / 1024, "KiB"),
 }
 VIOLATION_COLUMNS = ["variant", "constraint", "value", "limit", "unit", "excess", "relative_excess", "sentence"]
 

@@ -15,7 +15,7 @@ from ..base.results import load_table
 from ..platforms.specs import list_platforms, load_platform
 from .constraints import VIOLATION_COLUMNS, check_constraints, find_violations
 
-METRICS = {"accuracy": "", "latency_ms": "ms", "ram_bytes": "B", "size_bytes": "B", "energy_mj": "mJ"}
+METRICS = {"accuracy": "", "latency_ms": "ms", "ram_bytes": "B", "flash_bytes": "B", "size_bytes": "B", "energy_mj": "mJ"}
 # What each objective sorts by, best first; the later columns only break ties.
 OBJECTIVES = {
     "latency": ["latency_ms", "accuracy", "ram_bytes"],
@@ -71,8 +71,8 @@ class Recommendation:
         c, known = self.choice, self.evidence
         numbers = (
             f"accuracy {c['accuracy']:.3f} ({known['accuracy']}), latency {_interval(c, 'latency_ms', 'ms')} "
-            f"({known['latency_ms']}), RAM {c['ram_bytes'] / 1024:.0f} KiB ({known['ram_bytes']}), file "
-            f"{c['size_bytes'] / 1024:.0f} KiB ({known['size_bytes']}), energy {_interval(c, 'energy_mj', 'mJ')} "
+            f"({known['latency_ms']}), RAM {c['ram_bytes'] / 1024:.0f} KiB ({known['ram_bytes']}), flash "
+            f"{c['flash_bytes'] / 1024:.0f} KiB ({known['flash_bytes']}), energy {_interval(c, 'energy_mj', 'mJ')} "
             f"({known['energy_mj']})"
         )
         limits = "limits are held against the high end of each interval"
@@ -82,8 +82,8 @@ class Recommendation:
 class HardwareAwareDesignMethodology:
     """Recommends a configuration from a table of them (or from `configurations.csv` of a profile, written by 05_pareto).
 
-    Columns needed: variant, architecture, precision, platform, accuracy (0-1), latency_ms, ram_bytes, size_bytes,
-    energy_mj, evidence; used where present: latency_ms_low/_high, energy_mj_low/_high, <metric>_evidence.
+    Columns needed: variant, architecture, precision, platform, accuracy (0-1), latency_ms, ram_bytes, flash_bytes,
+    size_bytes, energy_mj, evidence; used where present: latency_ms_low/_high, energy_mj_low/_high, <metric>_evidence.
     """
 
     def __init__(self, configurations: pd.DataFrame | str):

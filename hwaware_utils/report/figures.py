@@ -1,6 +1,7 @@
 """All figures of the book in one place: `from hwaware_utils.report import figures`."""
 
 from .figures_compression import distillation, pruning_sweep
+from .figures_energy import effectiveness, energy_breakdown, heating
 from .figures_failures import channel_ranges, failures
 from .figures_inference_memory import activation_arena, early_exit, sharding
 from .figures_memory_timeline import memory_timeline
@@ -10,6 +11,7 @@ from .figures_quantization import quantization_tradeoff, sensitivity_bars, sqnr_
 from .figures_radar import radar
 from .figures_study import class_accuracy, confusion_matrix, linked_tradeoffs, size_breakdown, throughput
 from .figures_training_memory import batch_search, training_memory
+from .figures_validation import predicted_vs_published
 
 __all__ = [
     "activation_arena",
@@ -19,11 +21,15 @@ __all__ = [
     "confusion_matrix",
     "distillation",
     "early_exit",
+    "effectiveness",
+    "energy_breakdown",
     "failures",
+    "heating",
     "latency_bars",
     "linked_tradeoffs",
     "memory_timeline",
     "pareto",
+    "predicted_vs_published",
     "pruning_sweep",
     "quantization_tradeoff",
     "radar",
