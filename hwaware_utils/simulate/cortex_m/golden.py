@@ -1,0 +1,44 @@
+"""The logits that TFLite-Micro itself computes (the wheel `tflite-micro`): what the firmware must equal, bit for bit."""
+
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+
+from ...base.errors import UserError
+from ...tflite_file import read_model
+from ...tflite_write import write_model
+from .network import read_network
+
+
+def reference_logits(model: Path, images: np.ndarray) -> np.ndarray:
+    """(n, values) int8 logits of int8 `images` (n, H, W, C). A final SOFTMAX is cut off first.
+
+    UserError if the wheel is missing, or for a model that `read_network` refuses (TFLite-Micro would end the process).
+    """
+    if util.find_spec("tflite_micro") is None:
+        raise UserError("the package 'tflite-micro' is not installed: run `pip install tflite-micro`, or `make setup`.")
+    from tflite_micro.python.tflite_micro import runtime
+
+    interpreter = runtime.Interpreter.from_bytes(_without_softmax(Path(model)))
+    logits = []
+    for image in images:
+        interpreter.set_input(image[None], 0)
+        interpreter.invoke()
+        logits.append(np.array(interpreter.get_output(0)).reshape(-1))
+    return np.stack(logits)
+
+
+def _without_softmax(path: Path) -> bytes:
+    output = read_network(path).output
+    content = path.read_bytes()
+    if output == int(read_model(path).subgraphs[0].outputs[0]):
+        return content
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    produced = next(k for k, operator in enumerate(graph.operators) if output in operator.outputs)
+    graph.operators, graph.outputs = graph.operators[: produced + 1], [output]
+    model.signatureDefs = []
+    return write_model(model)
