@@ -173,6 +173,7 @@ NOTEBOOKS: dict[str, type[Common]] = {
     "03_quantization": Quantization,
     "03b_int8_failures": Failures,
     "04_platforms": Platforms,
+    "04b_memory_energy": Platforms,
     "05_pareto": Pareto,
     "06_methodology": Methodology,
 }

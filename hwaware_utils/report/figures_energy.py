@@ -53,20 +53,20 @@ def heating(curves: pd.DataFrame) -> alt.LayerChart:
 
 
 def effectiveness(
-    table: pd.DataFrame, metric: str = "speedup", title: str = "times faster than the FP32 baseline"
+    table: pd.DataFrame, metric: str = "speedup", title: str = "times faster than baseline-fp32"
 ) -> alt.LayerChart:
-    """Platforms down, variants across, the ratio as number and colour: blue is better than the reference, orange worse."""
+    """Variants down, platforms across, the ratio as number and colour: blue is better than the reference, orange worse."""
     frame = table.assign(value=table[metric], shown=[f"{value:.2f}" for value in table[metric]])
-    most = max(frame["value"].max(), 1.01)
+    most = max(frame["value"].max(), 1 / frame["value"].min(), 1.01)
     # Both ends are legible under the same ink in light and dark mode: the opacity stays low
     scale = alt.Scale(type="log", domain=[1 / most, 1, most], range=[PALETTE[1], "#888888", PALETTE[0]])
-    base = alt.Chart(frame, width=alt.Step(42), height=alt.Step(28)).encode(
-        x=alt.X("variant:N", title=None, sort=None, axis=alt.Axis(labelAngle=-50)), y=alt.Y("platform:N", title=None, sort=None)
-    )
+    across = alt.X("platform:N", title=None, sort=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=110))
+    base = alt.Chart(frame, height=alt.Step(22)).encode(x=across, y=alt.Y("variant:N", title=None, sort=None))
     tips = tooltip(table, "variant", "platform", metric, f"{metric}_low", f"{metric}_high", "accuracy_change_points")
-    cells = base.mark_rect(opacity=0.55).encode(color=alt.Color("value:Q", title=title, scale=scale), tooltip=tips)
+    legend = alt.Legend(title=title, titleLimit=400, format=".2~g")
+    cells = base.mark_rect(opacity=0.55).encode(color=alt.Color("value:Q", scale=scale, legend=legend), tooltip=tips)
     best = frame.loc[frame.groupby("platform", sort=False)["value"].idxmax()]
     told = "; ".join(f"{row.platform}: {row.variant} {row.value:.2f}" for row in best.itertuples())
-    return alt.layer(cells, base.mark_text(color=INK, fontSize=10).encode(text="shown:N")).properties(
+    return alt.layer(cells, base.mark_text(color=INK, fontSize=11).encode(text="shown:N")).properties(
         description=f"Heat map, {title}, for {names(frame['variant'])} on each platform. Best: {told}."
     )

@@ -6,36 +6,52 @@ import pandas as pd
 from .charts import INK
 from .encodings import colour, names, tooltip
 
+NEAR = (0.9, 1.1)  # within 10 %, what a predictor is usually judged by
 
-def predicted_vs_published(validation: pd.DataFrame) -> alt.LayerChart:
-    """Each held-out row: published latency across, what the model that never saw it says up, with its 90 % interval.
+
+def predicted_vs_published(validation: pd.DataFrame) -> alt.VConcatChart:
+    """Each held-out row twice: what a model that never saw it predicts, and the ratio to what was published.
 
     The shape is the split and not the evidence: every point is a modelled number against a published one.
     """
-    scale = alt.Scale(type="log", nice=False, padding=12)
-    ends = [validation[["published_ms", "predicted_ms"]].min().min(), validation[["published_ms", "predicted_ms"]].max().max()]
-    line = alt.Chart(pd.DataFrame({"published_ms": ends, "predicted_ms": ends})).mark_line(
-        color=INK, strokeDash=[4, 3], opacity=0.6
-    )
-    line = line.encode(x=alt.X("published_ms:Q", scale=scale), y=alt.Y("predicted_ms:Q", scale=scale))
+    ratios = {f"{end}_ratio": validation[column] / validation["published_ms"] for end, column in
+              (("middle", "predicted_ms"), ("low", "latency_ms_low"), ("high", "latency_ms_high"))}  # fmt: skip
+    frame = validation.assign(**ratios)
     pick = alt.selection_point(fields=["platform"], bind="legend")
     faded = alt.when(pick).then(alt.value(0.85)).otherwise(alt.value(0.06))
-    shades = colour(validation, "platform")
-    base = alt.Chart(validation).encode(
-        x=alt.X("published_ms:Q", title="published latency (ms, log scale)", scale=scale), opacity=faded
+    ends = [frame[["published_ms", "predicted_ms"]].min().min(), frame[["published_ms", "predicted_ms"]].max().max()]
+    guides = pd.DataFrame({"published_ms": ends, "predicted_ms": ends})
+    scatter = _panel(
+        frame, faded, "predicted_ms", ("latency_ms_low", "latency_ms_high"), "predicted (ms, log scale)", "log", 250
     )
+    ratio = _panel(frame, faded, "middle_ratio", ("low_ratio", "high_ratio"), "predicted / published", "linear", 190)
+    line = alt.Chart(guides).mark_line(color=INK, strokeDash=[4, 3], opacity=0.6).encode(x=_published(), y="predicted_ms:Q")
+    band = pd.DataFrame([{"low": NEAR[0], "high": NEAR[1]}])
+    band = alt.Chart(band).mark_rect(fill=INK, opacity=0.1).encode(y="low:Q", y2="high:Q")
+    within = frame["middle_ratio"].between(*NEAR).mean()
+    return alt.vconcat(alt.layer(line, *scatter).add_params(pick), alt.layer(band, *ratio)).properties(
+        description=f"Two scatter plots of {len(frame)} held-out published latencies on {names(frame['platform'])}, from "
+        f"{ends[0]:.3g} to {ends[1]:.4g} ms: predicted against published, and their ratio; {within:.0%} lie within 10 %.",
+    )
+
+
+def _published() -> alt.X:
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    return alt.X("published_ms:Q", title="published latency (ms, log scale)", scale=scale)
+
+
+def _panel(
+    frame: pd.DataFrame, faded, value: str, ends: tuple[str, str], title: str, kind: str, height: int
+) -> list[alt.Chart]:
+    shades = colour(frame, "platform")
+    scale = alt.Scale(type=kind, zero=False, nice=False, padding=8)
+    base = alt.Chart(frame, height=height).encode(x=_published(), opacity=faded)
+    y = alt.Y(f"{value}:Q", title=title, scale=scale, axis=alt.Axis(minExtent=40))
     tips = tooltip(
-        validation, "platform", "family", "alpha", "resolution", "precision", "threads", "published_ms", "predicted_ms",
+        frame, "platform", "family", "alpha", "resolution", "precision", "threads", "published_ms", "predicted_ms",
         "latency_ms_low", "latency_ms_high", "relative_error", "split",
     )  # fmt: skip
-    bars = base.mark_rule().encode(y=alt.Y("latency_ms_low:Q", scale=scale), y2="latency_ms_high:Q", stroke=shades["stroke"])
     shape = alt.Shape("split:N", legend=alt.Legend(title="held out", symbolFillColor=INK, symbolStrokeColor=INK))
-    marks = base.mark_point(filled=True, size=45, strokeWidth=1).encode(
-        y=alt.Y("predicted_ms:Q", title="predicted latency (ms, log scale)", scale=scale), shape=shape, tooltip=tips, **shades
-    )
-    within = (validation["relative_error"].abs() <= 0.1).mean()
-    return alt.layer(line, bars, marks.add_params(pick)).properties(
-        height=360,
-        description=f"Scatter plot of predicted against published latency for {len(validation)} held-out measurements on "
-        f"{names(validation.platform)}, {ends[0]:.3g} to {ends[1]:.4g} ms; {within:.0%} lie within 10 % of the diagonal.",
-    )
+    bars = base.mark_rule().encode(y=alt.Y(f"{ends[0]}:Q", scale=scale, title=title), y2=ends[1], stroke=shades["stroke"])
+    marks = base.mark_point(filled=True, size=40, strokeWidth=1).encode(y=y, shape=shape, tooltip=tips, **shades)
+    return [bars, marks]
