@@ -51,8 +51,8 @@ def from_dump(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def from_log(lines: Iterable[bytes]) -> pd.DataFrame:
-    """The same from the lines of `qemu -d nochain,exec,in_asm,strace`, between the marks ZERO and DUMP.
+def from_log(lines: Iterable[bytes]) -> tuple[pd.DataFrame, int]:
+    """The same from the lines of `qemu -d nochain,exec,in_asm,strace`, between the marks ZERO and DUMP; and how many marks.
 
     A `Trace` line names the block that starts to execute; `0x<address>:  <word>` lines list a newly translated block.
     """
@@ -70,7 +70,5 @@ def from_log(lines: Iterable[bytes]) -> pd.DataFrame:
         else:
             current = None
             marks += mark in line
-    if marks < 3:
-        raise UserError(f"QEMU's log holds {marks} of 3 marks: the guest ended early, or this QEMU logs in another way.")
     rows = [(int(a, 16), n, *[float("nan")] * len(MEMORY), tuple(code[a])) for a, n in counts.items()]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS), marks

@@ -15,11 +15,10 @@ import pandas as pd
 
 from ...base.errors import UserError
 from ...base.results import written_whole
-from ..cache import cache_dir
 from ..processes import check_ended, find_tool, run, started
 from .blocks import CODE, Mapping, from_dump, from_log, read_maps
 from .core import Core, write_cpu_files
-from .guest import find_guest
+from .guest import environment, find_guest, guest_dir
 
 # An A78 executes what an A76 does (dot product, half precision, no i8mm); QEMU has no model of its own for it.
 CPU = "cortex-a76"
@@ -59,10 +58,11 @@ def run_guest(model: Path, inputs: np.ndarray, core: Core, counter: str = "auto"
         plugin = None if counter == "log" else find_plugin(qemu, program[0], folder)
         if plugin is None and counter == "plugin":
             raise UserError(f"QEMU {version} loads no plugin here: use counter='log', or install qemu-user and gcc.")
-        options = {"cwd": folder, "env": _environment()}
+        options = {"cwd": folder, "env": environment()}
         if plugin is not None:
             caches = ",".join(f"l{k}={size}/{ways}" for k, (size, ways) in enumerate(core.caches, 1))
-            command += ["-plugin", f"{plugin},out={folder / 'blocks'},{caches}"]
+            files = ",out=".join(str(path).replace(",", ",,") for path in (plugin, folder / "blocks"))
+            command += ["-plugin", f"{files},{caches}"]
         run([*command, *program], "the guest", timeout_s, **options)
         maps, outputs = read_maps(folder / "maps"), np.load(folder / "outputs.npy")
         if plugin is not None:
@@ -85,23 +85,19 @@ def _prepare(qemu: str, guest: dict, folder: Path, core: Core) -> list:
     return [qemu, "-cpu", CPU, "-seed", "1", "-L", root]
 
 
-def _environment() -> dict[str, str]:
-    return {"PYTHONPATH": "/opt/site", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
-
-
 def find_plugin(qemu: str, probe: Path, folder: Path) -> Path | None:
     """Our plugin, compiled once into the cache folder, if there is a C compiler and QEMU loads it; else None."""
     compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
     source = Path(__file__).with_name("blockcount.c")
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
     for api in PLUGIN_APIS if compiler else ():
-        library = cache_dir() / "cortex_a" / f"blockcount-{api}-{digest}.so"
+        library = guest_dir().parent / f"blockcount-{api}-{digest}.so"
         with contextlib.suppress(UserError):
             if not library.is_file():
                 with written_whole(library) as part:
                     run([compiler, "-O2", "-shared", "-fPIC", f"-DAPI={api}", source, "-o", part], "compiling the plugin", 60)
             loaded = [qemu, "-L", folder / "root", "-plugin", library, probe, "--version"]
-            run(loaded, "loading the plugin", 60, env=_environment())
+            run(loaded, "loading the plugin", 60, env=environment())
             return library
     return None
 
@@ -118,13 +114,15 @@ def _logged(command: list, program: list, options: dict, timeout_s: float) -> pd
     with tempfile.TemporaryFile() as errors:
         pipes = {"stdout": -1, "stderr": errors}
         with started(["timeout", "--signal=KILL", f"{timeout_s:g}", *command, *program], **pipes, **options) as process:
-            blocks = from_log(process.stdout)
+            blocks, marks = from_log(process.stdout)
             code = process.wait()
         errors.seek(0)
         said = errors.read().decode(errors="replace")
     if code in (-9, 137):
         raise UserError(f"the logged guest took more than {timeout_s:g} s and was stopped: allow more time or a smaller model.")
     check_ended(code, "the logged guest", said)
+    if marks < 3:
+        raise UserError(f"QEMU's log holds {marks} of 3 marks: it logs in another way; use Debian 12's qemu-user.")
     return blocks
 
 
