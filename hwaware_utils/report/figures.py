@@ -6,6 +6,8 @@ from .figures_failures import channel_ranges, failures
 from .figures_inference_memory import activation_arena, early_exit, sharding
 from .figures_memory_timeline import memory_timeline
 from .figures_model import size_bars, size_vs_accuracy, training_curves, workload_bars
+from .figures_monitoring import drift_detection, drift_stream
+from .figures_ota import delta_sizes, power_cuts
 from .figures_platform import latency_bars, pareto, roofline
 from .figures_quantization import quantization_tradeoff, sensitivity_bars, sqnr_lines
 from .figures_radar import radar
@@ -19,7 +21,10 @@ __all__ = [
     "channel_ranges",
     "class_accuracy",
     "confusion_matrix",
+    "delta_sizes",
     "distillation",
+    "drift_detection",
+    "drift_stream",
     "early_exit",
     "effectiveness",
     "energy_breakdown",
@@ -29,6 +34,7 @@ __all__ = [
     "linked_tradeoffs",
     "memory_timeline",
     "pareto",
+    "power_cuts",
     "predicted_vs_published",
     "pruning_sweep",
     "quantization_tradeoff",
