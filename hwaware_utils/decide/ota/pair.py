@@ -1,16 +1,15 @@
 """A real pair to update between: an INT8 file that is in the field, and its successor, fine-tuned on new images."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ...base import artifacts
 from ...base.errors import UserError
-from ...base.results import written_whole
-from ...tflite_file import DTYPES, OPERATORS, read_model
-from .layout import segments
-
-LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+from ...study.data import Dataset
+from .frozen import quantize_frozen
 
 
 @dataclass(frozen=True)
@@ -18,87 +17,77 @@ class Pair:
     """Files of an update: `base` runs now; `frozen` keeps all its scales, `fresh` was quantised anew."""
 
     base: Path
-    fp32: Path
     frozen: Path
     fresh: Path
+    recorded: bool
 
 
 def fine_tuned_pair(
-    fp32: Path, base: Path, images: np.ndarray, labels: np.ndarray, folder: Path, *, steps: int = 40,
-    learning_rate: float = 1e-4, calibration: int = 100, seed: int = 7,
+    source: artifacts.Artifact, base: Path, profile: str, data: Dataset | None, *, corruption: str = "noise",
+    severity: int = 3, images: int = 2000, steps: int = 60, learning_rate: float = 3e-5, calibration: int = 100, seed: int = 7,
+    retrain: bool = False,
 ) -> Pair:  # fmt: skip
-    """Fine-tune `fp32` on `images` (N, H, W, 3, uint8) and `labels`, and quantise the outcome twice, into `folder`.
+    """The INT8 file `base`, made from the training artifact `source`, and its successors for a camera that has changed.
 
-    `base` is the INT8 .tflite made from `fp32`. The first `calibration` images set the ranges of the fresh file and
-    correct the biases of both. Imports TensorFlow. UserError when the two files are not of one network.
+    The network learns for `steps` steps from `images` training images, every other one under the corruption
+    (`study.corruptions`), and is quantised twice. Found by its recipe in a store, or made now (imports TensorFlow, about
+    a minute) and stored. UserError when it must be made and there is no data.
+    """
+    recipe = {
+        "architecture": source.facts["recipe"]["architecture"], "precision": "update",
+        "source": source.facts["files"]["fp32"]["sha256"], "base": artifacts.sha256(base), "corruption": corruption,
+        "severity": severity, "images": images, "steps": steps, "learning_rate": learning_rate, "calibration": calibration,
+        "seed": seed,
+    }  # fmt: skip
+    found = artifacts.find(artifacts.recipe_id(recipe), profile, retrain)
+    if found is None:
+        if data is None:
+            raise UserError(f"the update of {base.name} is not stored, and making it needs images of the data set.")
+        seen, labels = mixed_images(data, images, corruption, severity, seed)
+        made = make_successors(
+            source.files["fp32"],
+            base,
+            seen,
+            labels,
+            steps=steps,
+            learning_rate=learning_rate,
+            calibration=calibration,
+            seed=seed,
+        )
+        files = {name: (f"{name}.tflite", content) for name, content in made.items()}
+        found = artifacts.add(recipe, profile, files, dataset=data.name)
+    return Pair(base, found.files["frozen"], found.files["fresh"], found.recorded)
+
+
+def mixed_images(data: Dataset, images: int, corruption: str, severity: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training images in random order, every other one corrupted (so that the network keeps what it knew), and labels."""
+    from ...study.corruptions import corrupt
+
+    if not 2 <= images <= len(data.x_train):
+        raise UserError(f"{images} images to fine-tune on: give a number from 2 to {len(data.x_train)} (the training images).")
+    chosen = np.random.default_rng(seed).permutation(len(data.x_train))[:images]
+    seen = data.x_train[chosen].copy()
+    seen[::2] = corrupt(seen[::2], corruption, severity)
+    return seen, data.y_train[chosen]
+
+
+def make_successors(
+    fp32: Path, base: Path, images: np.ndarray, labels: np.ndarray, *, steps: int, learning_rate: float = 3e-5,
+    calibration: int = 100, seed: int = 7,
+) -> dict[str, bytes]:  # fmt: skip
+    """Fine-tune `fp32` on `images` (N, H, W, 3, uint8) and `labels`; the contents `frozen` and `fresh` in INT8.
+
+    The first `calibration` images set the ranges of the fresh file and correct the biases of both. Imports TensorFlow.
+    UserError when `base` is no INT8 file of the network in `fp32`.
     """
     from ...study.fine_tuning import fine_tune
     from ...study.quantization import calibration_inputs, quantize
 
-    files = {name: folder / f"{base.name.split('.')[0]}.{name}.tflite" for name in ("tuned_fp32", "frozen", "fresh")}
-
-    def store(name: str, content: bytes) -> Path:
-        with written_whole(files[name]) as path:
-            path.write_bytes(content)
-        return files[name]
-
-    tuned = store("tuned_fp32", fine_tune(fp32, images, labels, steps=steps, learning_rate=learning_rate, seed=seed))
-    inputs = calibration_inputs(tuned, images[:calibration])
-    frozen = store("frozen", quantize_frozen(base, tuned, inputs))
-    return Pair(base, tuned, frozen, store("fresh", quantize(tuned, "int8_ptq", images[:calibration])))
-
-
-def quantize_frozen(base: Path, fp32: Path, inputs: np.ndarray) -> bytes:
-    """The INT8 file `base` with the weights and biases of `fp32`, rounded to the base's own scales; nothing else changes.
-
-    Biases give back the mean that rounding takes (as `study.bias_correction`, with these scales); `inputs` (N, H, W, 3),
-    float32, measure it. UserError when the layers of the two files differ in number or shape.
-    """
-    from ...study.float_layers import FloatModel, channel_statistics, output_channels
-
-    network, content = FloatModel(fp32), bytearray(base.read_bytes())
-    layers = _int8_layers(base)
-    if len(layers) != len(network.layers):
-        raise UserError(f"{base.name} has {len(layers)} INT8 layers and {fp32.name} {len(network.layers)}: give one network.")
-    means = channel_statistics(fp32, inputs)[0]
-    places = {s.key[1]: s for s in segments(bytes(content)) if s.key[0] == "constant"}
-
-    def write(tensor, values: np.ndarray, dtype: str) -> None:
-        place, raw = places[tensor.name.decode()], values.astype(dtype).tobytes()
-        if len(raw) != place.length:
-            raise UserError(
-                f"{tensor.name.decode()!r} has {place.length} bytes, {fp32.name} gives {len(raw)}: give one network."
-            )
-        content[place.offset : place.offset + place.length] = raw
-
-    for (weights, bias), layer in zip(layers, network.layers, strict=True):
-        channels = output_channels(network[layer.weights], layer.depthwise)
-        scale = np.asarray(weights.quantization.scale, np.float64).reshape(-1, *[1] * (channels.ndim - 1))
-        rounded = np.clip(np.round(channels / scale), -127, 127)
-        write(weights, np.moveaxis(rounded, 0, -1) if layer.depthwise else rounded, "<i1")
-        if bias is not None and layer.bias >= 0:
-            lost = _mean_loss(channels - rounded * scale, means[layer.source], layer.depthwise)
-            exact = (network[layer.bias] + lost) / np.asarray(bias.quantization.scale, np.float64)
-            write(bias, np.clip(np.round(exact), -(2**31), 2**31 - 1), "<i4")
-    return bytes(content)
-
-
-def _mean_loss(error: np.ndarray, mean_input: np.ndarray, depthwise: bool) -> np.ndarray:
-    """What rounding takes from the mean of each output channel; `error` has the output channels first."""
-    if depthwise:
-        return error.reshape(len(error), -1).sum(axis=1) * mean_input
-    return error.reshape(len(error), -1, error.shape[-1]).sum(axis=1) @ mean_input
-
-
-def _int8_layers(path: Path) -> list[tuple]:
-    """(weights, bias or None) tensors of every layer with INT8 weights, in the order of execution."""
-    model = read_model(path)
-    graph, found = model.subgraphs[0], []
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        if OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode)) in LAYERS:
-            weights, bias = (graph.tensors[i] if i >= 0 else None for i in [*operator.inputs, -1][1:3])
-            if DTYPES[weights.type] != "INT8":
-                raise UserError(f"{path.name} holds {DTYPES[weights.type]} weights: give the INT8 file that is in the field.")
-            found.append((weights, bias))
-    return found
+    with tempfile.TemporaryDirectory() as folder:
+        tuned = Path(folder) / "tuned.tflite"
+        tuned.write_bytes(fine_tune(fp32, images, labels, steps=steps, learning_rate=learning_rate, seed=seed))
+        inputs = calibration_inputs(tuned, images[:calibration])
+        return {
+            "frozen": quantize_frozen(base, tuned, inputs),
+            "fresh": quantize(tuned, "int8_ptq", images[:calibration]),
+        }

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ...base.artifacts import sha256
 from ...base.errors import UserError
 from . import package
 from .delta import compare_methods, encode
@@ -18,7 +19,8 @@ def ota_table(pairs: dict[str, Pair]) -> pd.DataFrame:
     """ota.csv: every method on the frozen and the fresh successor of each variant.
 
     Columns: variant, scales (frozen, fresh), method, delta_bytes, package_bytes (with header and signature), image_bytes,
-    share, bound_bytes, above_bound, ram_bytes, chosen (fewest bytes of its pair), ram_evidence, evidence.
+    share, bound_bytes, above_bound, ram_bytes, chosen (fewest bytes of its pair), ram_evidence, sha256 (of the successor),
+    evidence.
     """
     parts = []
     for variant, pair in pairs.items():
@@ -27,7 +29,7 @@ def ota_table(pairs: dict[str, Pair]) -> pd.DataFrame:
             table.insert(0, "variant", variant)
             table.insert(1, "scales", scales)
             table.insert(4, "package_bytes", table["delta_bytes"] + package.OVERHEAD_BYTES)
-            parts.append(table.assign(chosen=table.index == 0, ram_evidence="modelled"))
+            parts.append(table.assign(chosen=table.index == 0, ram_evidence="modelled", sha256=sha256(new)))
     frame = pd.concat(parts, ignore_index=True)
     return frame[[name for name in frame if name != "evidence"] + ["evidence"]]
 
