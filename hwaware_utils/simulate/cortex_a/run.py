@@ -25,6 +25,8 @@ CPU = "cortex-a76"
 # Newest plugin interface that a QEMU loads: QEMU 9 refuses 1, QEMU 8 refuses 2.
 PLUGIN_APIS = (2, 1)
 SLACK_BYTES = 1 << 24
+# Room for the guest's addresses. Without it QEMU 10 lays them out at random, and the log's filter misses the library.
+RESERVED_BYTES = 1 << 37
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _prepare(qemu: str, guest: dict, folder: Path, core: Core) -> list:
         if part.is_dir():
             (root / part.name).symlink_to(part.resolve())
     write_cpu_files(core, root)
-    return [qemu, "-cpu", CPU, "-seed", "1", "-L", root]
+    return [qemu, "-cpu", CPU, "-seed", "1", "-R", hex(RESERVED_BYTES), "-L", root]
 
 
 def find_plugin(qemu: str, probe: Path, folder: Path) -> Path | None:
