@@ -142,7 +142,7 @@ def _floats(model, tensor):
     return np.frombuffer(content.tobytes(), "<f4") if tensor.type == 0 and content is not None and len(content) else None
 
 
-def test_ranges_cut_nothing_off(fp32, calibrated):
+def test_the_range_of_the_logits_cuts_nothing_off(fp32, calibrated):
     logits = benchmark.predict_tflite(fp32, CALIBRATION)
     output = calibrated.ranges[max(calibrated.ranges, key=lambda name: "PartitionedCall" in name)]
     assert float(output["min"].item()) == pytest.approx(logits.min(), rel=0.05)  # the biases were corrected in between

@@ -45,7 +45,7 @@ def describe_activations(source: artifacts.Artifact, p, data: Dataset | None, na
 def _int16_file(source: artifacts.Artifact, p, data: Dataset) -> Path:
     recipe = {"architecture": source.facts["recipe"]["architecture"], "precision": "int16x8", "seed": p.seed}
     recipe |= {"source": source.facts["files"]["fp32"]["sha256"]}
-    recipe |= {"calibration_images": p.calibration_images, "ranges": "extremes"}
+    recipe |= {"calibration_images": p.calibration_images, "ranges": "mean extremes, outputs whole"}
     found = artifacts.find(artifacts.recipe_id(recipe), p.profile, p.retrain)
     if found is None:
         content = quantize_int16(source.files["fp32"], calibration_images(data, p.calibration_images, p.seed))

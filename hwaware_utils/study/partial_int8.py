@@ -38,7 +38,7 @@ def calibrate(fp32: Path, images: np.ndarray, biases: dict | None = None) -> Cal
     biases = measure_biases(fp32, inputs) if biases is None else biases
     samples = {SIGNATURE: [{INPUT: x[None]} for x in inputs]}
     with quiet():
-        ranges = measure_ranges(with_biases(fp32, biases), samples, recipe.static_wi8_ai8())
+        ranges = measure_ranges(fp32, with_biases(fp32, biases), samples, recipe.static_wi8_ai8())
     return Calibrated(fp32, biases, ranges)
 
 

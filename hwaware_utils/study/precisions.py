@@ -60,7 +60,7 @@ def _recipe(source: artifacts.Artifact, precision: str, p) -> dict:
     if precision == "int8_qat":
         return common | {"images": p.qat_images, "epochs": p.qat_epochs, "learning_rate": p.qat_learning_rate, "seed": p.seed}
     common |= {"calibration_images": p.calibration_images, "seed": p.seed, "biases": "corrected"}
-    common |= {"ranges": "extremes"} if precision in ("int8_ptq", "mixed") else {}
+    common |= {"ranges": "mean extremes, outputs whole"} if precision in ("int8_ptq", "mixed") else {}
     return common | ({"probe_images": p.probe_images} if precision == "mixed" else {})
 
 

@@ -77,7 +77,7 @@ def quantize(fp32: Path, precision: str, images: np.ndarray | None = None, biase
     tool = quantizer.Quantizer(bytearray(content), rules)
     with quiet():
         samples = {SIGNATURE: [{INPUT: x[None]} for x in inputs]} if precision == "int8_ptq" else {}
-        statistics = measure_ranges(content, samples, rules) if samples else None
+        statistics = measure_ranges(fp32, content, samples, rules) if samples else None
         return compact(bytes(tool.quantize(statistics, enable_progress_report=False).quantized_model))
 
 

@@ -51,7 +51,7 @@ def quantize_mixed(
     sensitivity: pd.DataFrame,
     probe: np.ndarray,
     error_share: float = 0.1,
-    float_share: float = 0.05,
+    float_share: float = 0.1,
 ) -> tuple[bytes, list[str]]:
     """A .tflite in INT8 with the most sensitive operators in FP32, and the names of those.
 

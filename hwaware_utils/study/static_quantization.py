@@ -34,5 +34,5 @@ def quantize_static(fp32: Path, inputs: np.ndarray, activation_bits: int) -> byt
     content, rules = correct_biases(fp32, inputs), recipe.static_wi8_ai8() if activation_bits == 8 else recipe.static_wi8_ai16()
     tool = quantizer.Quantizer(bytearray(content), rules)
     with quiet():
-        statistics = measure_ranges(content, {signature: [{ends["inputs"][0]: x[None]} for x in inputs]}, rules)
+        statistics = measure_ranges(fp32, content, {signature: [{ends["inputs"][0]: x[None]} for x in inputs]}, rules)
         return compact(bytes(tool.quantize(statistics, enable_progress_report=False).quantized_model))
