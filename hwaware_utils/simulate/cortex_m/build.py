@@ -16,8 +16,9 @@ from .generate import Sources, write_sources
 HERE = Path(__file__).parent
 FIRMWARE = HERE / "firmware"
 FLASH_BYTES, RAM_BYTES = 2 << 20, 512 << 10  # as in firmware/memory.ld (tested)
-FLAGS = ["-mcpu=cortex_m7", "-O2", "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections", "-nostdlib"]
-C_FILES = ("startup.c", "main.c", "kernels_portable.c", "kernels_simd.c", "model.c")
+# The SIMD kernels read int8 constants word by word: no strict aliasing
+FLAGS = ["-mcpu=cortex_m7", "-O2", "-fomit-frame-pointer", "-fno-strict-aliasing", "-ffreestanding", "-fno-builtin"]
+FLAGS += ["-ffunction-sections", "-fdata-sections", "-nostdlib"]
 
 
 class DoesNotFit(UserError):
@@ -31,10 +32,17 @@ class DoesNotFit(UserError):
         )
 
 
+def require(package: str) -> None:
+    """UserError unless the Python package `package` is installed."""
+    if util.find_spec(package.replace("-", "_")) is None:
+        raise UserError(f"the package {package!r} is not installed: run `pip install {package}`, or `make setup`.")
+
+
 def copy_sources(sources: Sources, folder: Path) -> None:
     """Write the model's C and copy kernels, startup and linker script into `folder`."""
     for path in sorted(FIRMWARE.iterdir()):
-        if path.suffix in (".c", ".h", ".ld"):
+        needed = sources.kernels == "simd" or not path.name.startswith("simd")
+        if path.suffix in (".c", ".h", ".ld") and needed:
             shutil.copyfile(path, folder / path.name)
     write_sources(sources, folder)
 
@@ -45,7 +53,8 @@ def build_firmware(folder: Path, name: str, timeout_s: float = 120) -> Image:
     DoesNotFit says by how many bytes the memories are exceeded; UserError if the compiler is missing, fails or hangs.
     """
     target = ["-target", "thumb-freestanding-eabihf", *FLAGS, "-I.", "-Wl,-T,memory.ld", "-Wl,-e,reset", "-Wl,--gc-sections"]
-    done = _compile([*target, *C_FILES, "-o", "firmware.elf"], folder, timeout_s)
+    files = sorted(path.name for path in folder.glob("*.c"))
+    done = _compile([*target, *files, "-o", "firmware.elf"], folder, timeout_s)
     excess = {}
     for memory, excess_bytes in re.findall(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", done.stderr):
         label = "flash" if memory == "FLASH" else memory
@@ -69,8 +78,7 @@ def compile_counters(folder: Path, timeout_s: float = 120) -> Path:
 
 
 def _compile(arguments: list[str], folder: Path, timeout_s: float) -> subprocess.CompletedProcess:
-    if util.find_spec("ziglang") is None:
-        raise UserError("the compiler 'ziglang' is not installed: run `pip install ziglang`, or `make setup`.")
+    require("ziglang")
     # Zig's global cache stays (it makes the second build fast); the local one goes with the folder
     environment = os.environ | {"ZIG_LOCAL_CACHE_DIR": str(folder / ".zig-cache")}
     command = [sys.executable, "-m", "ziglang", "cc", *arguments]

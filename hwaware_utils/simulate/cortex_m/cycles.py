@@ -30,7 +30,7 @@ def estimate_cycles(image: Image, counts: list[LayerCount], timeout_s: float = 1
     """`cycles_low, cycles_high` of each layer. UserError names the tool that is missing."""
     blocks = sorted({block for count in counts for block in count.blocks})
     text = disassemble(image.path, timeout_s)
-    listings = [_listing(text, image.flash, block) for block in blocks]
+    listings = [[line for at in instruction_starts(image.flash, *block) for line in text[at]] for block in blocks]
     low = _block_cycles(blocks, listings, timeout_s)
     high = _block_cycles(blocks, [[word for line in listing for word in split_words(line)] for listing in listings], timeout_s)
     rows = [
@@ -73,22 +73,34 @@ def find_tool(name: str) -> str:
     return str(found)
 
 
-def disassemble(elf: Path, timeout_s: float) -> dict[int, str]:
-    """Address -> instruction, without comments; branch targets are cut, since llvm-mca needs none."""
-    printed = run([find_tool("llvm-objdump"), "-d", "--no-show-raw-insn", "--mcpu=cortex-m7", elf], "llvm-objdump", timeout_s)
-    found = {}
-    for line in printed.splitlines():
+def disassemble(elf: Path, timeout_s: float) -> dict[int, list[str]]:
+    """Address -> its line for llvm-mca, without comments; branch targets are cut, since they do not matter to it.
+
+    LLVM's tables have no entry for IT. It is left out (the core folds it), and each conditional instruction gets an IT of
+    its own, so that a block may begin or end anywhere.
+    """
+    command = [find_tool("llvm-objdump"), "-d", "--no-show-raw-insn", "--mcpu=cortex-m7", elf]
+    found, conditions = {}, []
+    for line in run(command, "llvm-objdump", timeout_s).splitlines():
         match = re.match(r"\s*([0-9a-f]+):\s+(\S+)\s*([^@<]*)", line)
-        if match:
-            mnemonic, operands = match[2], match[3].strip()
-            if mnemonic.startswith(("cbz", "cbnz")):
-                operands = operands.split(",")[0] + ", #4"
-            elif re.fullmatch(r"bl?(eq|ne|[hl][sioet]|[cv][cs]|mi|pl|g[et]|al)?(\.[wn])?", mnemonic) and operands.startswith(
-                "0x"
-            ):
-                operands = "#4"
-            found[int(match[1], 16)] = f"{mnemonic}\t{operands}"
+        if not match:
+            continue
+        address, mnemonic, operands = int(match[1], 16), match[2], match[3].strip()
+        if mnemonic.startswith(("cbz", "cbnz")):
+            operands = operands.split(",")[0] + ", #4"
+        elif mnemonic.startswith("b") and operands.startswith("0x"):
+            operands = "#4"
+        if re.fullmatch(r"it[te]{0,3}", mnemonic):
+            conditions = [operands if letter == "t" else _OPPOSITE[operands] for letter in mnemonic[1:]]
+            found[address] = []
+        else:
+            found[address] = [f"it\t{conditions.pop(0)}"] if conditions else []
+            found[address].append(f"{mnemonic}\t{operands}")
     return found
+
+
+_PAIRS = ("eq ne", "hs lo", "mi pl", "vs vc", "hi ls", "ge lt", "gt le")
+_OPPOSITE = {a: b for pair in map(str.split, _PAIRS) for a, b in (pair, pair[::-1])} | {"al": "al"}
 
 
 def split_words(line: str) -> list[str]:
@@ -111,30 +123,10 @@ def _single(address: str) -> str:
     return re.sub(r"#(-?(?:0x)?[0-9a-f]+)", lambda m: f"#{max(-255, min(255, int(m[1], 0)))}", address)
 
 
-def _listing(text: dict[int, str], flash: bytes, block: Block) -> list[str]:
-    """The instructions of a block. One that ends inside an IT block is completed: the assembler insists."""
-    lines, open_conditions = [], []
-    for at in instruction_starts(flash, *block):
-        line = text.get(at, "nop\t")
-        mnemonic, _, operands = line.partition("\t")
-        if re.fullmatch(r"it[te]{0,3}", mnemonic):
-            opposite = _OPPOSITE[operands]
-            open_conditions = [operands] + [operands if letter == "t" else opposite for letter in mnemonic[2:]]
-        elif open_conditions:
-            open_conditions.pop(0)
-        lines.append(line)
-    return lines + [f"nop{condition}\t" for condition in open_conditions]
-
-
-_PAIRS = ("eq ne", "hs lo", "mi pl", "vs vc", "hi ls", "ge lt", "gt le")
-_OPPOSITE = {a: b for pair in map(str.split, _PAIRS) for a, b in (pair, pair[::-1])} | {"al": "al"}
-
-
 def _block_cycles(blocks: list[Block], listings: list[list[str]], timeout_s: float) -> dict[Block, float]:
     regions = ["\n".join((f"@ LLVM-MCA-BEGIN b{k}", *lines, f"@ LLVM-MCA-END b{k}\n")) for k, lines in enumerate(listings)]
     source = ".syntax unified\n.thumb\n" + "".join(regions)
     options = ["-mtriple=thumbv7em-none-eabihf", "-mcpu=cortex-m7", f"-iterations={ITERATIONS}", "-call-latency=3"]
-    # IT has no entry in the tables: the core folds it into the instruction before
     options += ["-skip-unsupported-instructions=lack-sched", "-resource-pressure=0", "-instruction-info=0"]
     printed = run([find_tool("llvm-mca"), *options], "llvm-mca", timeout_s, source)
     found = re.findall(r"Code Region - b(\d+)\n.*?Total Cycles:\s+(\d+)", printed, re.DOTALL)

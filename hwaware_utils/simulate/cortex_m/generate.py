@@ -15,8 +15,9 @@ _C_TYPES = {"int8": "int8_t", "int32": "int32_t"}
 
 @dataclass
 class Sources:
-    """Generated text and what it will take: `arena_bytes` (activations and scratch), `constant_bytes` in flash."""
+    """Generated text, the `kernels` it calls, and what it takes: `arena_bytes` (with scratch), `constant_bytes` in flash."""
 
+    kernels: str
     header: str
     source: str
     arena_bytes: int
@@ -40,7 +41,7 @@ def generate(network: Network, kernels: str = "simd") -> Sources:
         output=offsets[network.output],
     )
     header = _HEADER.format(name=network.path.name, layers=len(parts), input=sizes["INPUT"], output=sizes["OUTPUT"])
-    return Sources(header, source, arena_bytes, constants)
+    return Sources(kernels, header, source, arena_bytes, constants)
 
 
 def _plan(network: Network, chosen: list[Kernel]) -> tuple[dict, int]:

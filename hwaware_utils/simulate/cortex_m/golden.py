@@ -1,13 +1,12 @@
 """The logits that TFLite-Micro itself computes (the wheel `tflite-micro`): what the firmware must equal, bit for bit."""
 
-from importlib import util
 from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import UserError
 from ...tflite_file import read_model
 from ...tflite_write import write_model
+from .build import require
 from .network import read_network
 
 
@@ -16,8 +15,7 @@ def reference_logits(model: Path, images: np.ndarray) -> np.ndarray:
 
     UserError if the wheel is missing, or for a model that `read_network` refuses (TFLite-Micro would end the process).
     """
-    if util.find_spec("tflite_micro") is None:
-        raise UserError("the package 'tflite-micro' is not installed: run `pip install tflite-micro`, or `make setup`.")
+    require("tflite-micro")
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(_without_softmax(Path(model)))

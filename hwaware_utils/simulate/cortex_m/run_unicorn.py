@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...base.errors import UserError
-from .build import FLASH_BYTES, RAM_BYTES
+from .build import FLASH_BYTES, RAM_BYTES, require
 from .elf import Image
 
 RAM = 0x20000000
@@ -30,6 +30,7 @@ class Machine:
     """A Cortex-M7 with flash and RAM, the firmware in it, ready to run layers. `counters`: a library of compile_counters."""
 
     def __init__(self, image: Image, counters: Path | None = None, timeout_s: float = 60):
+        require("unicorn")
         import unicorn
         from unicorn import arm_const
 

@@ -17,18 +17,4 @@ static inline int8_t clamp(int32_t value, int32_t low, int32_t high) {
     return (int8_t)(value > high ? high : value);
 }
 
-#ifdef __ARM_FEATURE_DSP
-#include <arm_acle.h>
-
-/* The same result plus `zero`, saturated to int8, in five instructions, for shifts to the right by one bit or more.
-   `multiplier` is 2 * fraction - 2^32: SMMLAR adds x * 2^32 back, so its rounded upper half is the doubled product.
-   ASRS leaves the last bit that it drops in the carry, and ADC adds that bit: the second rounding, with the zero point. */
-static inline int8_t requantize_fast(int32_t x, int32_t multiplier, int32_t right, int32_t zero) {
-    int32_t high;
-    __asm__("smmlar %0, %1, %2, %1" : "=r"(high) : "r"(x), "r"(multiplier));
-    high += high >> 31;
-    __asm__("asrs %0, %0, %1\n\tadc %0, %0, %2" : "+r"(high) : "r"(right), "r"(zero) : "cc");
-    return (int8_t)__ssat(high, 8);
-}
-#endif
 #endif
