@@ -7,6 +7,7 @@ import numpy as np
 from ..base.errors import UserError
 from ..base.quiet import quiet
 from ..study.benchmark import open_model, quantize_input
+from ..study.preprocessing import to_input
 from ..tflite_file import read_model
 
 
@@ -22,6 +23,13 @@ def random_inputs(model: Path, n: int, seed: int = 0) -> np.ndarray:
         raise UserError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: a model with one of each is needed.")
     values = np.random.default_rng(seed).uniform(-1, 1, (n, *inputs[0]["shape"][1:])).astype(np.float32)
     return quantize_input(values, inputs[0])
+
+
+def image_inputs(model: Path, images: np.ndarray) -> np.ndarray:
+    """uint8 images (n, H, W, 3) as the model's input: resized, scaled to [-1, 1], quantised where it takes integers."""
+    read_model(model)
+    detail = open_model(model).get_input_details()[0]
+    return quantize_input(to_input(images, int(detail["shape"][1])), detail)
 
 
 def check_inputs(model: Path, inputs: np.ndarray) -> np.ndarray:
