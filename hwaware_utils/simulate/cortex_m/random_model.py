@@ -94,6 +94,20 @@ class RandomModel:
         output = self._activation(padded, self.scale(source), self.zero_point(source))
         return self._operator("PAD", [source, self._constant(pads)], output, schema.PadOptionsT())
 
+    def quantize(self, source) -> int:
+        """QUANTIZE from one int8 scale to another."""
+        scale = self.scale(source) * self._random.uniform(0.4, 1.5)
+        output = self._activation(self.shape(source), scale, self._zero_point("NONE"))
+        return self._operator("QUANTIZE", [source], output, schema.QuantizeOptionsT())
+
+    def flatten(self, source) -> int:
+        """RESHAPE to a vector."""
+        shape = (1, int(np.prod(self.shape(source))))
+        output = self._activation(shape, self.scale(source), self.zero_point(source))
+        options = schema.ReshapeOptionsT()
+        options.newShape = np.array(shape, np.int32)
+        return self._operator("RESHAPE", [source, self._constant(options.newShape)], output, options)
+
     def softmax(self, source) -> int:
         """SOFTMAX at the end."""
         options = schema.SoftmaxOptionsT()
