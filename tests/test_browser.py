@@ -1,13 +1,10 @@
 """LiteRT.js in headless Chromium: what it computes, what it asks of WebGPU, and that nothing stays behind."""
 
 import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
-from simulator_tools import needs, stored_model
+from simulator_tools import left_behind, needs, own_temp, stored_model
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.simulate import browser
@@ -17,6 +14,12 @@ from hwaware_utils.simulate.summary import COLUMNS
 from hwaware_utils.workload import load_workload
 
 INT8, FP32 = stored_model("memory-int8_ptq"), stored_model("memory-fp32")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def temp(tmp_path_factory):
+    with own_temp(tmp_path_factory) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +38,6 @@ def webgpu(ready):
     """INT8 and FP32 of one network on two inputs: a software adapter takes its time."""
     gpu = {"accelerators": ("webgpu",), "timeout_s": 120}
     return {model: browser.simulate(model, random_inputs(model, 2, seed=3), **gpu) for model in (INT8, FP32)}
-
-
-def left_behind() -> list[str]:
-    """Command lines and folders of browsers that should be gone."""
-    marks = ("hwaware-browser-", "/runner.html")
-    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    return [line for line in lines if any(mark in line for mark in marks)] + [
-        str(path) for path in Path(tempfile.gettempdir()).glob("hwaware-browser-*")
-    ]
 
 
 def test_webassembly_int8_is_bit_identical_to_this_host(wasm):
@@ -82,31 +76,31 @@ def test_webgpu_runs_every_operator_and_uploads_int8_weights_as_float(webgpu):
         assert row["uploaded_bytes"] >= 4 * work["weights"].sum()
 
 
-def test_nothing_is_left_behind(wasm, webgpu):
-    assert left_behind() == []
+def test_nothing_is_left_behind(temp, wasm, webgpu):
+    assert left_behind(temp) == []
 
 
-def test_no_adapter_is_told_in_a_sentence(ready, monkeypatch):
+def test_no_adapter_is_told_in_a_sentence(temp, ready, monkeypatch):
     monkeypatch.setattr(page, "WEBGPU_FLAGS", ["--disable-features=WebGPU", "--disable-gpu", "--disable-software-rasterizer"])
     with pytest.raises(UserError, match="no WebGPU adapter"):
         browser.simulate(INT8, accelerators=("webgpu",))
-    assert left_behind() == []
+    assert left_behind(temp) == []
 
 
-def test_a_time_out_stops_the_browser(ready):
+def test_a_time_out_stops_the_browser(temp, ready):
     with pytest.raises(UserError, match="no answer in 2 s"):
         browser.simulate(INT8, accelerators=("wasm",), n_runs=1_000_000, timeout_s=2)
-    assert left_behind() == []
+    assert left_behind(temp) == []
 
 
-def test_a_browser_that_dies_is_told(ready, tmp_path, monkeypatch):
+def test_a_browser_that_dies_is_told(temp, ready, tmp_path, monkeypatch):
     dying = tmp_path / "chromium"
     dying.write_text("#!/bin/sh\nexit 3\n")
     dying.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(UserError, match="exit code 3"):
         browser.simulate(INT8, accelerators=("wasm",), timeout_s=20)
-    assert left_behind() == []
+    assert left_behind(temp) == []
 
 
 def test_missing_tools_name_the_one_command(tmp_path, monkeypatch):

@@ -1,11 +1,9 @@
 """Vela's estimate: its totals are the sum of its parts, within physical bounds, and no float model gets that far."""
 
-import tempfile
 from importlib import metadata
-from pathlib import Path
 
 import pytest
-from simulator_tools import needs, stored_model
+from simulator_tools import left_behind, needs, own_temp, stored_model
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.platforms.specs import load_platform
@@ -14,6 +12,12 @@ from hwaware_utils.simulate.summary import COLUMNS
 from hwaware_utils.workload import load_workload
 
 INT8 = stored_model("memory-int8_ptq")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def temp(tmp_path_factory):
+    with own_temp(tmp_path_factory) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +112,7 @@ def test_missing_tool_names_the_one_command(monkeypatch):
         ethos_u.simulate(INT8)
 
 
-def test_a_time_out_leaves_nothing_behind(runs):
+def test_a_time_out_leaves_nothing_behind(temp, runs):
     with pytest.raises(UserError, match=r"took more than 0\.05 s"):
         ethos_u.simulate(INT8, timeout_s=0.05)
-    assert list(Path(tempfile.gettempdir()).glob("hwaware-vela-*")) == []
+    assert left_behind(temp) == []

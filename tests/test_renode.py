@@ -2,13 +2,11 @@
 
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
-from simulator_tools import needs, stored_model
+from simulator_tools import left_behind, needs, own_temp, stored_model
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.simulate import renode
@@ -33,6 +31,12 @@ time.sleep(600)
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def temp(tmp_path_factory):
+    with own_temp(tmp_path_factory) as folder:
+        yield folder
+
+
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory):
     """The firmware of the smallest model, built once: compiling takes most of the time."""
@@ -53,13 +57,7 @@ def stand_in(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def left_behind() -> list[str]:
-    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    folders = [str(path) for path in Path(tempfile.gettempdir()).glob("hwaware-renode-*")]
-    return [line for line in lines if "cortex_m7.resc" in line] + folders
-
-
-def test_logits_and_counts_are_read_and_renode_is_stopped(firmware, stand_in, monkeypatch):
+def test_logits_and_counts_are_read_and_renode_is_stopped(temp, firmware, stand_in, monkeypatch):
     monkeypatch.setattr(renode, "build_firmware", lambda folder, name: firmware)
     inputs = random_inputs(INT8, 2, seed=1)
     logits = golden.reference_logits(INT8, inputs)
@@ -77,7 +75,7 @@ def test_logits_and_counts_are_read_and_renode_is_stopped(firmware, stand_in, mo
     assert run.operators["instructions"].tolist() == [40 * (k + 1) for k in range(len(layers))]
     assert row["instructions"] == run.operators["instructions"].sum()
     assert run.operators["name"].tolist() == [layer.name for layer in layers]
-    assert left_behind() == []
+    assert left_behind(temp) == []
 
 
 @pytest.mark.parametrize(
@@ -85,12 +83,12 @@ def test_logits_and_counts_are_read_and_renode_is_stopped(firmware, stand_in, mo
     [("fault\n", "crashed"), ("00\n", "had not ended after 1 s"), (None, "There was an error executing command")],
     ids=["fault", "time-out", "early end"],
 )
-def test_what_goes_wrong_is_told_and_nothing_is_left(firmware, stand_in, answer, told):
+def test_what_goes_wrong_is_told_and_nothing_is_left(temp, firmware, stand_in, answer, told):
     if answer:
         (stand_in / "answer.txt").write_text(answer)
     with pytest.raises(UserError, match=told):
         renode.run_renode(firmware, random_inputs(INT8, 1), timeout_s=1 if answer == "00\n" else 20)
-    assert left_behind() == []
+    assert left_behind(temp) == []
 
 
 def test_without_renode_nothing_is_pretended(tmp_path, monkeypatch):

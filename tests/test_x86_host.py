@@ -1,13 +1,11 @@
 """LiteRT's own profile of every kernel, and ONNX Runtime on the same model."""
 
 import sys
-import tempfile
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pytest
-from simulator_tools import needs, stored_model
+from simulator_tools import left_behind, needs, own_temp, stored_model
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.simulate import extras, onnx_host, x86_host
@@ -16,6 +14,12 @@ from hwaware_utils.simulate.summary import COLUMNS
 from hwaware_utils.workload import load_workload
 
 INT8, FP32, MIXED = (stored_model(f"memory-{precision}") for precision in ("int8_ptq", "fp32", "mixed"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def temp(tmp_path_factory):
+    with own_temp(tmp_path_factory) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +78,10 @@ def test_onnx_runtime_computes_the_same(both):
     assert 0 <= onnx["max_abs_diff"] < 1e-3
 
 
-def test_a_conversion_that_takes_too_long_is_stopped_and_leaves_nothing(both):
+def test_a_conversion_that_takes_too_long_is_stopped_and_leaves_nothing(temp, both):
     with pytest.raises(UserError, match=r"tf2onnx on .* took more than 0\.1 s"):
         onnx_host.open_onnx(FP32, timeout_s=0.1)
-    assert list(Path(tempfile.gettempdir()).glob("hwaware-onnx-*")) == []
+    assert left_behind(temp) == []
 
 
 def test_litert_needs_no_extra_package(monkeypatch):

@@ -17,7 +17,7 @@ def random_inputs(model: Path, n: int, seed: int = 0) -> np.ndarray:
     UserError when the file is missing or damaged, or the model has not exactly one input and one output.
     """
     read_model(model)  # told in a sentence; native code might crash on a damaged file
-    interpreter = open_model(model)
+    interpreter = open_model(Path(model))
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise UserError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: a model with one of each is needed.")
@@ -28,14 +28,14 @@ def random_inputs(model: Path, n: int, seed: int = 0) -> np.ndarray:
 def image_inputs(model: Path, images: np.ndarray) -> np.ndarray:
     """uint8 images (n, H, W, 3) as the model's input: resized, scaled to [-1, 1], quantised where it takes integers."""
     read_model(model)
-    detail = open_model(model).get_input_details()[0]
+    detail = open_model(Path(model)).get_input_details()[0]
     return quantize_input(to_input(images, int(detail["shape"][1])), detail)
 
 
 def check_inputs(model: Path, inputs: np.ndarray) -> np.ndarray:
     """`inputs` as they are, if the model takes them one by one. UserError otherwise."""
     read_model(model)
-    detail = open_model(model).get_input_details()[0]
+    detail = open_model(Path(model)).get_input_details()[0]
     expected = (tuple(int(d) for d in detail["shape"][1:]), np.dtype(detail["dtype"]))
     if not len(inputs) or (inputs.shape[1:], inputs.dtype) != expected:
         raise UserError(
@@ -47,7 +47,7 @@ def check_inputs(model: Path, inputs: np.ndarray) -> np.ndarray:
 
 def host_outputs(model: Path, inputs: np.ndarray) -> np.ndarray:
     """Outputs (n, values) of LiteRT (XNNPACK) on this host, in the model's own type; inputs as `random_inputs` gives them."""
-    interpreter = open_model(model)
+    interpreter = open_model(Path(model))
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     outputs = []
     with quiet():
