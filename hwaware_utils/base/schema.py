@@ -150,6 +150,12 @@ class Platforms(Common):
         return platforms
 
 
+class Simulators(Platforms):
+    simulators: list[Literal["cortex_m7", "cortex_a78", "browser", "ethos_u", "renode"]] = ["cortex_m7"]
+    simulated: Annotated[list[str], Field(min_length=1)] = ["baseline", "memory"]
+    simulate_live: bool = False
+
+
 class Pareto(Platforms):
     pass
 
@@ -174,6 +180,7 @@ NOTEBOOKS: dict[str, type[Common]] = {
     "03b_int8_failures": Failures,
     "04_platforms": Platforms,
     "04b_memory_energy": Platforms,
+    "04c_simulators": Simulators,
     "05_pareto": Pareto,
     "06_methodology": Methodology,
 }

@@ -38,7 +38,7 @@ def estimate_device_memory(
     Returns ram_kib, flash_kib with `_low` and `_high` (90 % interval), their parts arena_kib, scratch_kib,
     second_pool_kib, runtime_ram_kib, weights_kib, code_kib, `peak_index` (the operator where most is alive), evidence.
     `file_bytes` is the size of the .tflite file, estimated where it is None and the runtime stores the file.
-    UserError for a platform without a runtime in params/memory.yaml.
+    UserError for a platform without a runtime in params/models/memory.yaml.
     """
     spec = load_platform(platform) if isinstance(platform, str) else platform
     runtime = find_memory_runtime(spec.id)

@@ -1,6 +1,6 @@
 """Where the energy of an inference goes: arithmetic with its instructions, memory traffic, and the rest.
 
-Operations and bytes are priced with `params/energy.yaml` (Horowitz 2014, Jouppi 2021); what the board's power x latency
+Operations and bytes are priced with `params/models/energy.yaml` (Horowitz 2014, Jouppi 2021); what the board's power x latency
 leaves over is static: leakage, clocks, idle cores, regulators, operators without MACs. So the parts add up to the energy of
 `energy.estimate_energy`, and the published power of the board bounds them all. No power of an NPU is published: there the
 static power is a constant of its own, and the sum lies within the range of `energy.estimate_energy`.

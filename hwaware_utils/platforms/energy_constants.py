@@ -1,4 +1,4 @@
-"""What an operation and a byte cost, by class of platform: `params/energy.yaml`, checked like a platform's constants."""
+"""What an operation and a byte cost, by class of platform: `params/models/energy.yaml`, checked like a platform's constants."""
 
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from ..base.errors import UserError
 from ..base.results import ROOT
 from .specs import Quantity, read_quantity
 
-PATH = ROOT / "params" / "energy.yaml"
+PATH = ROOT / "params" / "models" / "energy.yaml"
 
 # Unit and physically possible range for application processors and for microcontrollers and NPUs.
 BOUNDS = {

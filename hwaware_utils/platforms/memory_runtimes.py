@@ -1,4 +1,4 @@
-"""What each runtime adds to a network's tensors and weights: `params/memory.yaml`, checked like a platform's constants."""
+"""What each runtime adds to a network: `params/models/memory.yaml`, checked like the constants of a platform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from ..base.errors import UserError
 from ..base.results import ROOT
 from .specs import Quantity, read_quantity
 
-PATH = ROOT / "params" / "memory.yaml"
+PATH = ROOT / "params" / "models" / "memory.yaml"
 
 # Unit and physically possible range, for application processors and for microcontrollers and NPUs.
 BOUNDS = {
@@ -60,7 +60,7 @@ def parse_runtimes(content: dict, name: str) -> dict[str, MemoryRuntime]:
 
 @lru_cache(maxsize=1)
 def load_memory_runtimes() -> dict[str, MemoryRuntime]:
-    """All runtimes of `params/memory.yaml` by id."""
+    """All runtimes of `params/models/memory.yaml` by id."""
     return parse_runtimes(yaml.safe_load(PATH.read_text()), PATH.name)
 
 

@@ -129,7 +129,7 @@ ASSUMPTIONS: dict[str, dict[str, float]] = {
 def compare_in_place() -> pd.DataFrame:
     """How well each assumption of what is done in place explains the published RAM, each geometry left out of its fit.
 
-    Columns: runtime, assumption, rows, mean_abs_percent_error, max_abs_percent_error, chosen (what params/memory.yaml
+    Columns: runtime, assumption, rows, mean_abs_percent_error, max_abs_percent_error, chosen (what params/models/memory.yaml
     says), evidence. The choice itself has seen all rows; some seconds.
     """
     rows = []

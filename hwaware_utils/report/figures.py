@@ -11,6 +11,7 @@ from .figures_ota import delta_sizes, power_cuts
 from .figures_platform import latency_bars, pareto, roofline
 from .figures_quantization import quantization_tradeoff, sensitivity_bars, sqnr_lines
 from .figures_radar import radar
+from .figures_simulation import operator_instructions, simulated_vs_modelled
 from .figures_study import class_accuracy, confusion_matrix, linked_tradeoffs, size_breakdown, throughput
 from .figures_training_memory import batch_search, training_memory
 from .figures_validation import predicted_vs_published
@@ -33,6 +34,7 @@ __all__ = [
     "latency_bars",
     "linked_tradeoffs",
     "memory_timeline",
+    "operator_instructions",
     "pareto",
     "power_cuts",
     "predicted_vs_published",
@@ -42,6 +44,7 @@ __all__ = [
     "roofline",
     "sensitivity_bars",
     "sharding",
+    "simulated_vs_modelled",
     "size_bars",
     "size_breakdown",
     "size_vs_accuracy",

@@ -1,0 +1,137 @@
+"""Every file in every simulator: run now, shown as recorded, or not run and why. Never a guess."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ..base.artifacts import sha256
+from ..base.errors import UserError, nearest
+from ..base.quiet import progress
+from ..base.reference import recorded_table
+
+NOT_RUN = ["variant", "simulator", "why", "evidence"]
+
+
+def _cortex_m7(model: Path, variant: str):
+    from .cortex_m import simulate
+
+    return simulate(model, variant=variant)
+
+
+def _cortex_a78(model: Path, variant: str):
+    from .cortex_a import simulate
+
+    return simulate(model, variant=variant)
+
+
+def _browser(model: Path, variant: str):
+    from .browser import simulate
+
+    return simulate(model, accelerators=("wasm",), variant=variant)
+
+
+def _ethos_u(model: Path, variant: str):
+    from .ethos_u import simulate
+
+    return simulate(model, variant=variant)
+
+
+def _renode(model: Path, variant: str):
+    from .renode import simulate
+
+    return simulate(model, variant=variant)
+
+
+# What `--on` names, and the number formats that it executes
+SIMULATORS: dict[str, tuple[Callable, tuple[str, ...]]] = {
+    "cortex_m7": (_cortex_m7, ("int8_ptq", "int8_qat")),
+    "cortex_a78": (_cortex_a78, ("fp32", "int8_ptq", "int8_qat")),
+    "browser": (_browser, ("fp32", "int8_ptq", "int8_qat")),
+    "ethos_u": (_ethos_u, ("int8_ptq", "int8_qat")),
+    "renode": (_renode, ("int8_ptq",)),
+}
+
+
+@dataclass
+class Survey:
+    """`simulations` (contract 3, and `sha256`), `operators` (those simulators that tell them apart), `not_run`."""
+
+    simulations: pd.DataFrame
+    operators: pd.DataFrame
+    not_run: pd.DataFrame
+    runs: dict = field(default_factory=dict, repr=False)
+
+
+def run_simulator(name: str, model: Path, variant: str = ""):
+    """What the simulator `name` says of a .tflite file: its result, with `summary`. UserError for an unknown name too."""
+    if name not in SIMULATORS:
+        raise UserError(f"simulator {name!r} is unknown{nearest(name, SIMULATORS)}")
+    return SIMULATORS[name][0](Path(model), variant or Path(model).stem)
+
+
+def survey(variants: pd.DataFrame, paths: dict[str, Path], simulators: list[str], live: bool) -> Survey:
+    """Each variant (columns variant, precision) that a simulator takes, in each of `simulators`.
+
+    With `live` everything is run that can be; else a row recorded for the very file is shown where there is one, and only
+    what nobody has recorded is run. What cannot run is a row of `not_run` with the reason.
+    """
+    found, operators, missing, runs = [], [], [], {}
+    pairs = [(s, v.variant) for s in simulators for v in variants.itertuples() if v.precision in _formats(s)]
+    for simulator, variant in progress(pairs, "simulating"):
+        model = paths[variant]
+        checksum = sha256(model)
+        stored = None if live else _recorded("simulations", simulator, checksum)
+        if stored is not None:
+            found.append(stored.assign(variant=variant))
+            details = _recorded("simulated_operators", simulator, checksum)
+            operators += [] if details is None else [details.assign(variant=variant)]
+            continue
+        try:
+            run = run_simulator(simulator, model, variant)
+        except UserError as error:
+            missing.append((variant, simulator, str(error), "measured"))
+            continue
+        runs[simulator, variant] = run
+        found.append(run.summary.assign(on=simulator, sha256=checksum))
+        if hasattr(run, "operators"):
+            operators.append(run.operators.assign(variant=variant, on=simulator, sha256=checksum))
+    return Survey(_joined(found), _joined(operators), pd.DataFrame(missing, columns=NOT_RUN), runs)
+
+
+def _formats(simulator: str) -> tuple[str, ...]:
+    if simulator not in SIMULATORS:
+        raise UserError(f"simulator {simulator!r} is unknown{nearest(simulator, SIMULATORS)}")
+    return SIMULATORS[simulator][1]
+
+
+def _recorded(table: str, simulator: str, checksum: str) -> pd.DataFrame | None:
+    rows = recorded_table(table, checksum)
+    rows = None if rows is None else rows[rows["on"] == simulator]
+    return None if rows is None or rows.empty else rows.assign(evidence=rows["evidence"].replace("simulated", "recorded"))
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def compare_with_model(simulations: pd.DataFrame, latencies: pd.DataFrame) -> pd.DataFrame:
+    """Simulated beside modelled latency of the same variant on the same platform; nothing was fitted to either side.
+
+    Columns: variant, platform, simulator, simulated_ms_low, simulated_ms_high, modelled_ms, modelled_ms_low,
+    modelled_ms_high, ratio (middle of the simulated range, geometric / modelled), overlap, evidence.
+    """
+    modelled = latencies[latencies["evidence"] == "modelled"]
+    columns = ["variant", "platform", "latency_ms", "latency_ms_low", "latency_ms_high"]
+    renamed = modelled[columns].rename(columns=lambda name: name.replace("latency_ms", "modelled_ms"))
+    known = simulations.dropna(subset=["latency_ms_low"])
+    table = known[["variant", "platform", "simulator", "latency_ms_low", "latency_ms_high", "evidence"]].merge(
+        renamed, on=["variant", "platform"]
+    )
+    table = table.rename(columns=lambda name: name.replace("latency_ms", "simulated_ms"))
+    middle = (table["simulated_ms_low"] * table["simulated_ms_high"]) ** 0.5
+    low = table["simulated_ms_low"] <= table["modelled_ms_high"]
+    return table.assign(
+        ratio=middle / table["modelled_ms"], overlap=low & (table["modelled_ms_low"] <= table["simulated_ms_high"])
+    )
