@@ -7,7 +7,8 @@ import pytest
 from simulator_tools import needs
 
 from hwaware_utils.base.errors import UserError
-from hwaware_utils.simulate.cortex_a import blocks, caches, counts, cycles, tiles
+from hwaware_utils.base.evidence import check_evidence
+from hwaware_utils.simulate.cortex_a import blocks, caches, counts, cycles, tiles, validation
 from hwaware_utils.simulate.cortex_a.core import load_core, write_cpu_files
 
 ADD, FMLA, LOAD, BRANCH = 0x91000400, 0x4E22CC20, 0x3DC00021, 0x54000001  # add x0,x0,#1; fmla v0.4s; ldr q1,[x1]; b.ne
@@ -115,3 +116,18 @@ def test_the_guest_is_told_the_core(tmp_path):
     assert (tmp_path / "proc/cpuinfo").read_text().count("CPU part\t: 0xd41") == 2
     sizes = [(tmp_path / f"sys/devices/system/cpu/cpu0/cache/index{k}/size").read_text() for k in range(4)]
     assert sizes == ["64K\n", "64K\n", "512K\n", "4096K\n"]
+
+
+def test_every_published_latency_lies_in_its_simulated_range():
+    table, published = validation.recorded_validation(), validation.published_rows()
+    check_evidence(table, "cortex_a78_validation")
+    key = ["family", "alpha", "resolution"]
+    both = table.merge(published, on=key)
+    assert len(both) == len(published) >= 8
+    assert set(table["family"]) == {"mobilenet_v1", "mobilenet_v2"}
+    assert both["published_ms"].tolist() == pytest.approx(both["latency_ms_y"].tolist())
+    assert both["published_ms"].between(both["latency_ms_low"], both["latency_ms_high"]).all()
+    errors = (both["latency_ms_x"] / both["published_ms"] - 1).abs()
+    assert errors.mean() <= 0.035
+    assert both["relative_error"].abs().tolist() == pytest.approx(errors.tolist(), abs=1e-4)
+    assert (table["simd_macs"] == table["filled_macs"]).all()

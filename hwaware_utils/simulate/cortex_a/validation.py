@@ -82,6 +82,11 @@ def record(table: pd.DataFrame) -> None:
         table.assign(evidence="recorded", **facts).to_csv(path, index=False, float_format="%.6g")
 
 
+def recorded_validation() -> pd.DataFrame:
+    """The stored validation (columns of `validate`, evidence `recorded`, and recorded_host, _commit, _date)."""
+    return pd.read_csv(RECORD)
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="hwaware-a78-models-") as made:
         record(validate(published_rows(), Path(sys.argv[1]) if len(sys.argv) > 1 else Path(made)))
