@@ -40,9 +40,11 @@ def store_reference(profile: str, say=print) -> None:
     for file, stamp in tables.items():
         frame = pd.read_csv(source / file)
         frame["evidence"] = frame["evidence"].replace("measured", "recorded")
-        made = {f"recorded_{key}": stamp[key] for key in ("host", "commit", "date")}
+        for key in ("host", "commit", "date"):  # rows that were only shown keep the origin that they came with
+            known = frame.get(f"recorded_{key}", pd.Series(index=frame.index, dtype=object))
+            frame[f"recorded_{key}"] = known.fillna(stamp[key])
         with written_whole(REFERENCE / Path(file).name) as path:
-            frame.assign(**made).to_csv(path, index=False)
+            frame.to_csv(path, index=False)
     kept = {file["name"] for entry in entries.values() for file in entry["files"].values()} | {
         Path(file).name for file in tables
     }

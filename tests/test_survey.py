@@ -34,7 +34,7 @@ def stage(tmp_path, monkeypatch):
 
     monkeypatch.setitem(survey.SIMULATORS, "cortex_m7", (lambda model, variant: Ran(variant), ("int8_ptq",)))
     monkeypatch.setitem(survey.SIMULATORS, "cortex_a78", (broken, ("int8_ptq",)))
-    monkeypatch.setattr(survey, "recorded_table", lambda name, checksum: recorded.get((name, checksum)))
+    monkeypatch.setattr(survey, "recorded_table", lambda name, checksum, origin: recorded.get((name, checksum)))
     return {name: path for name in VARIANTS["variant"]}, recorded
 
 
@@ -42,10 +42,11 @@ def test_what_cannot_run_says_why_and_the_others_run(stage):
     paths, _ = stage
     found = survey.survey(VARIANTS, paths, ["cortex_m7", "cortex_a78"], live=False)
     assert found.simulations[["variant", "on"]].to_numpy().tolist() == [["tiny-int8_ptq", "cortex_m7"]]
-    assert found.operators["instructions"].tolist() == [7]
+    assert found.details["operators"]["instructions"].tolist() == [7]
     assert found.not_run["why"].tolist() == ["the tool is missing: run `make simulators`."]
     check_evidence(found.simulations, "simulations")
     check_evidence(found.not_run, "simulations_not_run")
+    assert found.details["caches"].empty
 
 
 def test_a_recorded_row_is_shown_as_such_unless_live(stage):

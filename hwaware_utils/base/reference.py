@@ -18,18 +18,19 @@ def recorded_accuracy(sha256: str) -> dict | None:
     return stored.loc[[sha256], columns].iloc[0].to_dict()
 
 
-def recorded_table(name: str, sha256: str, text: tuple[str, ...] = ()) -> pd.DataFrame | None:
+def recorded_table(name: str, sha256: str, text: tuple[str, ...] = (), origin: bool = False) -> pd.DataFrame | None:
     """The rows of `results/reference/<name>.csv` that were stored for the model with this sha256, or None.
 
-    Columns as they were saved, those in `text` as text even if they look like numbers; host, commit and date of the
-    recording stay in the file.
+    Columns as they were saved, those in `text` as text even if they look like numbers. Host, commit and date of the
+    recording (recorded_*) stay in the file, but with `origin`.
     """
     path = REFERENCE / f"{name}.csv"
     if not path.is_file():
         return None
     stored = pd.read_csv(path, dtype=dict.fromkeys(text, str))
     rows = stored[stored["sha256"] == sha256] if "sha256" in stored else stored.head(0)
-    return rows[[column for column in rows if not column.startswith("recorded_")]].reset_index(drop=True) if len(rows) else None
+    kept = [column for column in rows if origin or not column.startswith("recorded_")]
+    return rows[kept].reset_index(drop=True) if len(rows) else None
 
 
 def required_table(name: str, sha256: str, of: str, text: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Every file in every simulator: run now, shown as recorded, or not run and why. Never a guess."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -54,14 +54,18 @@ SIMULATORS: dict[str, tuple[Callable, tuple[str, ...]]] = {
 }
 
 
+# Tables that some simulators give besides their summary; stored as simulated_<name>.csv
+DETAILS = ("operators", "mix", "caches", "estimates", "work")
+
+
 @dataclass
 class Survey:
-    """`simulations` (contract 3, and `sha256`), `operators` (those simulators that tell them apart), `not_run`."""
+    """`simulations` (contract 3, and `on`, `sha256`), `not_run`, and `details`: a table for each name in DETAILS, with the
+    columns variant, on and sha256; empty where no simulator gave it."""
 
     simulations: pd.DataFrame
-    operators: pd.DataFrame
     not_run: pd.DataFrame
-    runs: dict = field(default_factory=dict, repr=False)
+    details: dict[str, pd.DataFrame]
 
 
 def run_simulator(name: str, model: Path, variant: str = ""):
@@ -77,27 +81,26 @@ def survey(variants: pd.DataFrame, paths: dict[str, Path], simulators: list[str]
     With `live` everything is run that can be; else a row recorded for the very file is shown where there is one, and only
     what nobody has recorded is run. What cannot run is a row of `not_run` with the reason.
     """
-    found, operators, missing, runs = [], [], [], {}
+    found, missing, details = [], [], {name: [] for name in DETAILS}
     pairs = [(s, v.variant) for s in simulators for v in variants.itertuples() if v.precision in _formats(s)]
     for simulator, variant in progress(pairs, "simulating"):
-        model = paths[variant]
-        checksum = sha256(model)
-        stored = None if live else _recorded("simulations", simulator, checksum)
-        if stored is not None:
-            found.append(stored.assign(variant=variant))
-            details = _recorded("simulated_operators", simulator, checksum)
-            operators += [] if details is None else [details.assign(variant=variant)]
-            continue
-        try:
-            run = run_simulator(simulator, model, variant)
-        except UserError as error:
-            missing.append((variant, simulator, str(error), "measured"))
-            continue
-        runs[simulator, variant] = run
-        found.append(run.summary.assign(on=simulator, sha256=checksum))
-        if hasattr(run, "operators"):
-            operators.append(run.operators.assign(variant=variant, on=simulator, sha256=checksum))
-    return Survey(_joined(found), _joined(operators), pd.DataFrame(missing, columns=NOT_RUN), runs)
+        known = {"variant": variant, "on": simulator, "sha256": sha256(paths[variant])}
+        stored = None if live else _recorded("simulations", known)
+        if stored is None:
+            try:
+                run = run_simulator(simulator, paths[variant], variant)
+            except UserError as error:
+                missing.append((variant, simulator, str(error), "measured"))
+                continue
+            stored, tables = run.summary, {name: getattr(run, name, None) for name in DETAILS}
+        else:
+            tables = {name: _recorded(f"simulated_{name}", known) for name in DETAILS}
+        found.append(stored.assign(**known))
+        for name, table in tables.items():
+            details[name] += [] if table is None or table.empty else [table.assign(**known)]
+    return Survey(
+        _joined(found), pd.DataFrame(missing, columns=NOT_RUN), {name: _joined(tables) for name, tables in details.items()}
+    )
 
 
 def _formats(simulator: str) -> tuple[str, ...]:
@@ -106,9 +109,9 @@ def _formats(simulator: str) -> tuple[str, ...]:
     return SIMULATORS[simulator][1]
 
 
-def _recorded(table: str, simulator: str, checksum: str) -> pd.DataFrame | None:
-    rows = recorded_table(table, checksum)
-    rows = None if rows is None else rows[rows["on"] == simulator]
+def _recorded(table: str, known: dict) -> pd.DataFrame | None:
+    rows = recorded_table(table, known["sha256"], origin=True)
+    rows = None if rows is None else rows[rows["on"] == known["on"]]
     return None if rows is None or rows.empty else rows.assign(evidence=rows["evidence"].replace("simulated", "recorded"))
 
 
