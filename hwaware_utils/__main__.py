@@ -87,7 +87,7 @@ def predict(
 @app.command()
 def simulate(
     model: Annotated[Path, typer.Argument(help="a .tflite file")],
-    on: Annotated[str, typer.Option(help="cortex_a78, cortex_m7, browser, ethos_u or renode")] = "cortex_m7",
+    on: Annotated[str, typer.Option(help="cortex_a78, cortex_m7, browser, ethos_u, x86_host or renode")] = "cortex_m7",
     as_json: Annotated[bool, typer.Option("--json", help="answer in JSON")] = False,
 ) -> None:
     """Execute a model in a simulator: outputs compared bit by bit, instructions and cycles counted."""

@@ -29,11 +29,12 @@ def stage(tmp_path, monkeypatch):
     path, recorded = tmp_path / "tiny.tflite", {}
     path.write_bytes(b"tiny")
 
-    def broken(model, variant):
+    def broken(model, variant, inputs):
         raise UserError("the tool is missing: run `make simulators`.")
 
-    monkeypatch.setitem(survey.SIMULATORS, "cortex_m7", (lambda model, variant: Ran(variant), ("int8_ptq",)))
+    monkeypatch.setitem(survey.SIMULATORS, "cortex_m7", (lambda model, variant, inputs: Ran(variant), ("int8_ptq",)))
     monkeypatch.setitem(survey.SIMULATORS, "cortex_a78", (broken, ("int8_ptq",)))
+    monkeypatch.setattr(survey, "random_inputs", lambda model, n: n)
     monkeypatch.setattr(survey, "recorded_table", lambda name, checksum, origin: recorded.get((name, checksum)))
     return {name: path for name in VARIANTS["variant"]}, recorded
 

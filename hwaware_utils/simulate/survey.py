@@ -10,38 +10,48 @@ from ..base.artifacts import sha256
 from ..base.errors import UserError, nearest
 from ..base.quiet import progress
 from ..base.reference import recorded_table
+from .comparison import random_inputs
 
 NOT_RUN = ["variant", "simulator", "why", "evidence"]
 
 
-def _cortex_m7(model: Path, variant: str):
+def _cortex_m7(model: Path, variant: str, inputs):
     from .cortex_m import simulate
 
-    return simulate(model, variant=variant)
+    return simulate(model, inputs, variant=variant)
 
 
-def _cortex_a78(model: Path, variant: str):
+def _cortex_a78(model: Path, variant: str, inputs):
     from .cortex_a import simulate
 
-    return simulate(model, variant=variant)
+    return simulate(model, inputs, variant=variant)
 
 
-def _browser(model: Path, variant: str):
+def _browser(model: Path, variant: str, inputs):
     from .browser import simulate
 
-    return simulate(model, accelerators=("wasm",), variant=variant)
+    try:
+        return simulate(model, inputs, variant=variant)
+    except UserError:  # WebGPU needs an adapter; what keeps WebAssembly from running too is told again
+        return simulate(model, inputs, accelerators=("wasm",), variant=variant)
 
 
-def _ethos_u(model: Path, variant: str):
-    from .ethos_u import simulate
+def _ethos_u(model: Path, variant: str, inputs):
+    from .ethos_u import simulate  # a compiler: it takes no inputs
 
     return simulate(model, variant=variant)
 
 
-def _renode(model: Path, variant: str):
+def _x86_host(model: Path, variant: str, inputs):
+    from .x86_host import simulate
+
+    return simulate(model, inputs, variant=variant)
+
+
+def _renode(model: Path, variant: str, inputs):
     from .renode import simulate
 
-    return simulate(model, variant=variant)
+    return simulate(model, inputs, variant=variant)
 
 
 # What `--on` names, and the number formats that it executes
@@ -51,11 +61,12 @@ SIMULATORS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "browser": (_browser, ("fp32", "int8_ptq", "int8_qat")),
     "ethos_u": (_ethos_u, ("int8_ptq", "int8_qat")),
     "renode": (_renode, ("int8_ptq",)),
+    "x86_host": (_x86_host, ("fp32", "int8_ptq")),
 }
 
 
 # Tables that some simulators give besides their summary; stored as simulated_<name>.csv
-DETAILS = ("operators", "mix", "caches", "estimates", "work")
+DETAILS = ("operators", "mix", "caches", "estimates", "work", "webgpu")
 
 
 @dataclass
@@ -68,15 +79,18 @@ class Survey:
     details: dict[str, pd.DataFrame]
 
 
-def run_simulator(name: str, model: Path, variant: str = ""):
-    """What the simulator `name` says of a .tflite file: its result, with `summary`. UserError for an unknown name too."""
+def run_simulator(name: str, model: Path, variant: str = "", n_inputs: int = 4):
+    """What the simulator `name` says of a .tflite file on `n_inputs` random inputs: its result, with `summary`.
+
+    UserError for an unknown name, and in one sentence for whatever keeps the simulator from running.
+    """
     if name not in SIMULATORS:
         raise UserError(f"simulator {name!r} is unknown{nearest(name, SIMULATORS)}")
-    return SIMULATORS[name][0](Path(model), variant or Path(model).stem)
+    return SIMULATORS[name][0](Path(model), variant or Path(model).stem, random_inputs(Path(model), n_inputs))
 
 
-def survey(variants: pd.DataFrame, paths: dict[str, Path], simulators: list[str], live: bool) -> Survey:
-    """Each variant (columns variant, precision) that a simulator takes, in each of `simulators`.
+def survey(variants: pd.DataFrame, paths: dict[str, Path], simulators: list[str], live: bool, n_inputs: int = 4) -> Survey:
+    """Each variant (columns variant, precision) that a simulator takes, in each of `simulators`, on `n_inputs` random inputs.
 
     With `live` everything is run that can be; else a row recorded for the very file is shown where there is one, and only
     what nobody has recorded is run. What cannot run is a row of `not_run` with the reason.
@@ -88,7 +102,7 @@ def survey(variants: pd.DataFrame, paths: dict[str, Path], simulators: list[str]
         stored = None if live else _recorded("simulations", known)
         if stored is None:
             try:
-                run = run_simulator(simulator, paths[variant], variant)
+                run = run_simulator(simulator, paths[variant], variant, n_inputs)
             except UserError as error:
                 missing.append((variant, simulator, str(error), "measured"))
                 continue
