@@ -7,7 +7,7 @@ from .charts import INK, PALETTE
 from .encodings import evidence_shape, tooltip
 
 # kind of `platforms.arena.memory_timeline` -> what the legend says, from the bottom of the stack up
-KINDS = {"input": "read by this operator", "output": "written by this operator", "held": "held for a later one"}
+KINDS = {"input": "read here", "output": "written here", "held": "held for later"}
 WAYS = {True: "overwrites an input", False: "needs room beside it"}
 DASH = [4, 3]
 

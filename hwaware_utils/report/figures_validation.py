@@ -51,7 +51,7 @@ def _panel(
         frame, "platform", "family", "alpha", "resolution", "precision", "threads", "published_ms", "predicted_ms",
         "latency_ms_low", "latency_ms_high", "relative_error", "split",
     )  # fmt: skip
-    shape = alt.Shape("split:N", legend=alt.Legend(title="held out", symbolFillColor=INK, symbolStrokeColor=INK))
+    shape = alt.Shape("split:N", legend=alt.Legend(title="held out", columns=2, symbolFillColor=INK, symbolStrokeColor=INK))
     bars = base.mark_rule().encode(y=alt.Y(f"{ends[0]}:Q", scale=scale, title=title), y2=ends[1], stroke=shades["stroke"])
     marks = base.mark_point(filled=True, size=40, strokeWidth=1).encode(y=y, shape=shape, tooltip=tips, **shades)
     return [bars, marks]
