@@ -103,7 +103,7 @@ class Memory(Timing):
     calibration_images: Positive = 200
     memory_batches: Annotated[list[Positive], Field(min_length=1)] = [8, 32]
     memory_steps: Positive = 3
-    memory_limit_mib: Positive = 60
+    memory_limit_mib: Positive = 10
     activation_images: Positive = 100
     segments: Annotated[list[Positive], Field(min_length=2)] = [1, 2, 3, 4]
     memory_repeats: Positive = 1
