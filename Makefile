@@ -40,7 +40,7 @@ notebooks: setup  ## run the notebooks of PROFILE that are not up to date
 html: setup
 	@$(BIN)/python -m hwaware_utils.report.build "$(OUT)"
 
-test: setup  ## every test: units, the smoke profile end to end, nbval, the built book in a browser (about 15 minutes)
+test: setup  ## every test: units, the smoke profile end to end, nbval, the built book in a browser (half an hour)
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/python -m pytest
