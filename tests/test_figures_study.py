@@ -50,10 +50,6 @@ CHARTS = {
     "throughput": lambda: figures_study.throughput(BATCHES),
     "throughput of one model": lambda: figures_study.throughput(BATCHES.head(3).drop(columns="variant")),
     "size_breakdown": lambda: figures_study.size_breakdown(SIZES),
-    "accuracy_vs_latency": lambda: figures_study.accuracy_vs_latency(VARIANTS),
-    "accuracy_vs_latency without intervals": lambda: figures_study.accuracy_vs_latency(
-        VARIANTS[[name for name in VARIANTS if not name.endswith(("_low", "_high"))]]
-    ),
     "linked_tradeoffs": lambda: figures_study.linked_tradeoffs(VARIANTS),
     "radar": lambda: figures_radar.radar(FLOATS),
 }
@@ -100,10 +96,6 @@ def test_chart_shows_all_six_kinds_of_evidence_in_its_legend(name):
         ("class_accuracy", ["accuracy", "accuracy_low", "accuracy_high", "most_often_taken_for", "precision_share"]),
         ("throughput", ["batch", "images_per_s", "images_per_s_low", "latency_ms", "runtime", "threads"]),
         ("size_breakdown", ["what", "kind", "size_mib", "tflite_ratio", "note"]),
-        (
-            "accuracy_vs_latency",
-            ["latency_ms_low", "latency_ms_high", "accuracy_low", "accuracy_high", "evidence", "precision"],
-        ),
         ("linked_tradeoffs", ["size_kib", "latency_ms", "accuracy", "architecture", "evidence"]),
         ("radar", ["architecture", "axis", "score", "value"]),
     ],
@@ -121,7 +113,6 @@ def test_chart_uses_these_columns(name, columns):
         ("class_accuracy", "0.625 on all images. Best is ship (1.000), worst dog (0.500), most often taken for cat"),
         ("throughput", "a peaks at 1,333 with batch 4; b peaks at 2,500 with batch 2"),
         ("size_breakdown", "checkpoint .h5, has 12.0 MiB: 3.0 times the deployed .tflite fp32 with 4.0 MiB"),
-        ("accuracy_vs_latency", "fastest is small-int8_ptq (0.4 ms, 0.890), the most accurate big-fp32 (2 ms, 0.930)"),
         ("linked_tradeoffs", "smallest: small-int8_ptq (1 KiB, 0.890)"),
         ("radar", "Best: accuracy big; speed small; small file small; little work small; little memory small"),
     ],

@@ -108,16 +108,6 @@ def size_breakdown(table: pd.DataFrame) -> alt.LayerChart:
     )
 
 
-def accuracy_vs_latency(table: pd.DataFrame) -> alt.LayerChart:
-    """Latency (log) against accuracy, intervals both ways: colour = precision, one label and faint line an architecture."""
-    fast, best = table.loc[table["latency_ms"].idxmin()], table.loc[table["accuracy"].idxmax()]
-    return _scatter(table, "latency_ms", LATENCY).properties(
-        description=f"Scatter chart of latency (log axis) against accuracy for {len(table)} variants. The fastest is "
-        f"{fast['variant']} ({fast['latency_ms']:.3g} ms, {fast['accuracy']:.3f}), the most accurate {best['variant']} "
-        f"({best['latency_ms']:.3g} ms, {best['accuracy']:.3f})."
-    )
-
-
 def linked_tradeoffs(table: pd.DataFrame) -> alt.VConcatChart:
     """Size and latency against accuracy. A click on a mark singles its architecture out in both, the legend a precision."""
     frame = table.assign(size_kib=table["size_bytes"] / 1024)

@@ -1,7 +1,7 @@
 """Every file in every simulator: run now, shown as recorded, or not run and why. Never a guess."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -32,8 +32,10 @@ def _browser(model: Path, variant: str, inputs):
 
     try:
         return simulate(model, inputs, variant=variant)
-    except UserError:  # WebGPU needs an adapter; what keeps WebAssembly from running too is told again
-        return simulate(model, inputs, accelerators=("wasm",), variant=variant)
+    except UserError as error:  # WebGPU needs an adapter; what keeps WebAssembly from running too is told again
+        run = simulate(model, inputs, accelerators=("wasm",), variant=variant)
+        missing = pd.DataFrame([{"variant": variant, "adapter": f"not run: {error}", "evidence": "measured"}])
+        return replace(run, webgpu=missing)
 
 
 def _ethos_u(model: Path, variant: str, inputs):
