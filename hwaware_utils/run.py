@@ -22,7 +22,8 @@ from .base.artifacts import sha256
 from .base.errors import UserError, nearest
 from .base.provenance import provenance
 from .base.results import REFERENCE, ROOT, build_dir, written_whole
-from .base.schema import NOTEBOOKS, Common
+from .base.schema import NOTEBOOKS
+from .base.schema_types import Common
 from .study.cifar10 import in_keras_cache
 
 

@@ -11,7 +11,7 @@ from hwaware_utils.base import artifacts, reference
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.evidence import check_evidence
 from hwaware_utils.base.quiet import quiet
-from hwaware_utils.base.schema import Common
+from hwaware_utils.base.schema_types import Common
 from hwaware_utils.report.charts import to_svg
 from hwaware_utils.report.figures_failures import channel_ranges, failures
 from hwaware_utils.study import benchmark, data, int8_failures, plain_int8, quantization

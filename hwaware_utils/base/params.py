@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from .errors import UserError, nearest
 from .results import build_dir
-from .schema import NOTEBOOKS, Common, Training
+from .schema import NOTEBOOKS
+from .schema_study import Training
+from .schema_types import Common
 
 
 def check(notebook: str, namespace: dict) -> Common:
