@@ -7,6 +7,7 @@ rounding of Keras' `applications` (V2 rounds channels to multiples of 8, V1 trun
 import pandas as pd
 
 from ..base.errors import UserError
+from ..study.widths import Channels, joined
 from ..workload import COLUMNS, lifetimes, make_row
 
 FAMILIES = ("mobilenet_v1", "mobilenet_v2")
@@ -68,7 +69,10 @@ class _Graph:
 def _build(family: str, alpha: float, resolution: int, classes: int, precision: str, channels: int) -> _Graph:
     check_network(family, alpha, resolution, classes, precision)
     graph = _Graph(resolution, channels, precision)
-    last = _build_v1(graph, alpha) if family == "mobilenet_v1" else _build_v2(graph, alpha)
+    return _with_head(graph, _build_v1(graph, alpha) if family == "mobilenet_v1" else _build_v2(graph, alpha), classes)
+
+
+def _with_head(graph: _Graph, last: int, classes: int) -> _Graph:
     width = graph.shapes[last][0][-1]
     pooled = graph.add("MEAN", last, (1, width))
     graph.add("FULLY_CONNECTED", pooled, (1, classes), (classes, width))
@@ -93,6 +97,38 @@ def _build_v2(graph: _Graph, alpha: float) -> int:
             if stride == 1 and width == out:
                 tensor = graph.add("ADD", source, graph.shapes[tensor][0], also=(tensor,))
     return graph.conv(tensor, round_channels(1280 * alpha) if alpha > 1 else 1280)
+
+
+def v2_channels(alpha: float) -> Channels:
+    """The channel counts of MobileNetV2 at a width multiplier."""
+    outputs = [round_channels(filters * alpha) for _, filters, repeats, _ in V2_BLOCKS for _ in range(repeats)]
+    factors = [expansion for expansion, _, repeats, _ in V2_BLOCKS for _ in range(repeats)]
+    expand = tuple(factor * width for factor, width in zip(factors[1:], outputs, strict=False))
+    return Channels(round_channels(32 * alpha), expand, tuple(outputs), round_channels(1280 * alpha) if alpha > 1 else 1280)
+
+
+def _build_cut(graph: _Graph, channels: Channels) -> int:
+    """MobileNetV2 of any channel counts, as `study.channels.build` makes it: what belongs to one stream is added."""
+    strides = [first if repeat == 0 else 1 for _, _, repeats, first in V2_BLOCKS for repeat in range(repeats)]
+    tensor = graph.conv(0, channels.stem, 3, 2)
+    for block, (width, stride) in enumerate(zip(channels.project, strides, strict=True)):
+        source = tensor
+        expanded = graph.conv(source, channels.expand[block - 1]) if block else source
+        tensor = graph.conv(graph.depthwise(expanded, stride), width)
+        if joined(block):
+            tensor = graph.add("ADD", source, graph.shapes[tensor][0], also=(tensor,))
+    return graph.conv(tensor, channels.head)
+
+
+def cut_mobilenet(
+    channels: Channels, resolution: int, classes: int, precision: str = "fp32"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Workload and tensor table (as `mobilenet_workload`, `mobilenet_tensors`) of a MobileNetV2 with these channel counts."""
+    check_network("mobilenet_v2", 1, resolution, classes, precision)
+    graph = _Graph(resolution, 3, precision)
+    _with_head(graph, _build_cut(graph, channels), classes)
+    operators = pd.DataFrame(graph.rows, columns=COLUMNS)
+    return operators, lifetimes(operators, graph.shapes, [0], [len(graph.shapes) - 1])
 
 
 def mobilenet_workload(

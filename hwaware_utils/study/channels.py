@@ -1,27 +1,13 @@
 """MobileNetV2 of any channel counts: what a pruned network is rebuilt as. Layer names are those of Keras' MobileNetV2."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .tf import keras
+from .widths import Channels, joined
 
 # Keras' 0.999 leaves stale statistics after a short fine-tuning: training accuracy rises, test accuracy does not.
 BATCH_NORM_MOMENTUM = 0.9
 STRIDED = (1, 3, 6, 13)  # the blocks that halve the image; the stem does too
-# The inverted residual blocks whose outputs are summed: one stream of channels each
-STREAMS = ((0,), (1, 2), (3, 4, 5), (6, 7, 8, 9), (10, 11, 12), (13, 14, 15), (16,))
-
-
-@dataclass(frozen=True)
-class Channels:
-    """Channel counts: the stem, the expansions of blocks 1-16, the outputs of blocks 0-16, and the head."""
-
-    stem: int
-    expand: tuple[int, ...]
-    project: tuple[int, ...]
-    head: int
-
 
 def channels_of(weights: list[np.ndarray]) -> Channels:
     """The channel counts of a MobileNetV2 from its weights in Keras' order."""
@@ -60,7 +46,7 @@ def build(channels: Channels, resolution: int, classes: int, dropout: float = 0.
         x = depthwise(x, f"{prefix}_depthwise", block in STRIDED)
         x = layers.Conv2D(width, 1, use_bias=False, name=f"{prefix}_project")(x)
         x = normed(x, f"{prefix}_project_BN", None)
-        if block and any(block - 1 in stream and block in stream for stream in STREAMS):
+        if joined(block):
             x = layers.Add(name=f"{prefix}_add")([before, x])
     x = layers.Conv2D(channels.head, 1, use_bias=False, name="Conv_1")(x)
     x = normed(x, "Conv_1_bn", "out_relu")

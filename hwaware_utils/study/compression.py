@@ -9,9 +9,10 @@ and then the axes of least variance are dropped (as Ashkboos et al. 2024, "Slice
 import numpy as np
 
 from ..base.errors import UserError
-from .channels import STREAMS, build, channels_of
+from .channels import build, channels_of
 from .preprocessing import to_input
 from .tf import keras
+from .widths import STREAMS, rounded
 
 BN_EPSILON = 1e-3
 
@@ -44,15 +45,6 @@ def compress(model, images, expansion=1.0, stream=1.0, head=1.0, resolution=None
     if (expansion, stream, head, resolution) != (1, 1, 1, model.input_shape[1]):
         reestimate_batch_norm(small, to_input(images, resolution))
     return small
-
-
-def rounded(width: int, share: float, divisor: int = 8) -> int:
-    """`share` of `width` channels, to the nearest multiple of 8 (SIMD lanes), at least 8, at most `width`.
-
-    >>> rounded(96, 0.5), rounded(24, 0.75), rounded(16, 0.35)
-    (48, 16, 8)
-    """
-    return min(width, max(divisor, int(width * share / divisor + 0.5) * divisor))
 
 
 def reestimate_batch_norm(model, inputs: np.ndarray, batch: int = 50) -> None:
