@@ -105,7 +105,7 @@ def nbval(target, build):
 @pytest.mark.endtoend
 def test_papermill_by_hand_takes_a_profile_file(copied_smoke, tmp_path):
     done = subprocess.run(
-        [PAPERMILL, "notebooks/03_quantization.ipynb", str(tmp_path / "out.ipynb"), "-f", "params/smoke.yaml"],
+        [PAPERMILL, "notebooks/05_pareto.ipynb", str(tmp_path / "out.ipynb"), "-f", "params/smoke.yaml"],
         cwd=ROOT, env=environment(copied_smoke), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,5 +1,6 @@
 """Short trainings on part of the images that answer one question each: what pruning keeps, what a teacher adds."""
 
+import functools
 from dataclasses import replace
 
 import pandas as pd
@@ -55,15 +56,24 @@ def _measured(name: str, labels: pd.DataFrame, recipes: list[Recipe], p, baselin
         raise UserError(f"the {name} ablation is not recorded for these settings, and there is no data set to run it on.")
     if p.ablation_images > len(data.x_train):
         raise UserError(f"ablation_images {p.ablation_images}: the data set has {len(data.x_train)} training images.")
-    from . import training
-
-    teacher, n, rows = keras_model(baseline), len(data.y_test), []
+    teacher, n, rows = functools.cache(lambda: keras_model(baseline)), len(data.y_test), []
     for recipe in recipes:
-        folder = build_dir(p.profile) / "training" / recipe.id
-        _, log = training.train(recipe, data, folder, teacher=teacher)
+        log = _log(recipe, p, teacher, data)
         accuracy = float(log["test_accuracy"].iloc[-1])
         low, high = wilson_interval(accuracy * n, n)
         rows.append({"recipe": recipe.id, "start_accuracy": log["test_accuracy"].iloc[0],
                      "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high, "accuracy_n": n})  # fmt: skip
     common = {"images": p.ablation_images, "epochs": p.ablation_epochs, "sha256": checksum, "evidence": "measured"}
     return pd.concat([labels, pd.DataFrame(rows)], axis=1).assign(**common)
+
+
+def _log(recipe: Recipe, p, teacher, data: Dataset) -> pd.DataFrame:
+    """The training log of `recipe`: found in a store, or trained now and stored. `teacher()` is the Keras model."""
+    found = artifacts.find(recipe.id, p.profile, p.retrain)
+    if found is None:
+        from . import training
+
+        _, log = training.train(recipe, data, build_dir(p.profile) / "training" / recipe.id, teacher=teacher())
+        content = {"log": ("training_log.csv", log.to_csv(index=False).encode())}
+        found = artifacts.add(recipe.facts, p.profile, content, dataset=data.name, dataset_fingerprint=data.fingerprint)
+    return pd.read_csv(found.files["log"], float_precision="round_trip")

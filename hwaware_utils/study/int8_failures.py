@@ -17,6 +17,7 @@ from ..base import artifacts
 from ..base.errors import UserError
 from ..base.quiet import progress
 from ..base.reference import required_table
+from ..base.remembered import remembered_table
 from .benchmark import open_model, quantize_input, wilson_interval
 from .data import Dataset
 from .equalization import compare_ranges, equalize, silence
@@ -42,12 +43,22 @@ class Experiment:
 def failures(fp32: Path, data: Dataset | None, p) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`measure_failures` and `compare_ranges` for the parameters `p` of notebook 03b, or the tables recorded for `fp32`.
 
-    UserError when the data set is not here and nothing is recorded for this file.
+    What this profile has measured on this host is found again. UserError when the data set is not here and nothing is
+    recorded for this file.
     """
-    if data is not None:
-        images = calibration_images(data, p.calibration_images, p.seed)
-        return measure_failures(fp32, data, images, p.failure_images, p.seed), measure_ranges(fp32, images)
     checksum = artifacts.sha256(fp32)
+    if data is not None:
+        settings = {"images": p.calibration_images, "test_images": p.failure_images, "seed": p.seed, "data": data.fingerprint}
+
+        def images() -> np.ndarray:
+            return calibration_images(data, p.calibration_images, p.seed)
+
+        def measure() -> pd.DataFrame:
+            return measure_failures(fp32, data, images(), p.failure_images, p.seed)
+
+        accuracies = remembered_table("int8_failures", checksum, p.profile, settings, measure)
+        ranges = remembered_table("int8_ranges", checksum, p.profile, settings, lambda: measure_ranges(fp32, images()))
+        return accuracies, ranges
     accuracies, ranges = (required_table(name, checksum, fp32.name) for name in ("int8_failures", "int8_channel_ranges"))
     return accuracies, ranges
 

@@ -4,6 +4,7 @@ Every measurement is a fresh process, so that nothing an earlier one has reserve
 model object of Keras' own layers, or as the name `module:function` of what builds it. No TensorFlow in this process.
 """
 
+import functools
 import json
 import os
 import statistics
@@ -19,7 +20,9 @@ from ..base.artifacts import Artifact
 from ..base.errors import UserError
 from ..base.quiet import progress
 from ..base.reference import required_table
+from ..base.remembered import remembered_table
 from ..base.results import ROOT
+from .hand_over import checked_builder, hand_over
 from .trained import keras_model
 
 OUT_OF_MEMORY = ("ResourceExhausted", "OOM when allocating", "MemoryError", "bad_alloc", "out_of_memory", "Cannot allocate")
@@ -28,16 +31,25 @@ OUT_OF_MEMORY = ("ResourceExhausted", "OOM when allocating", "MemoryError", "bad
 def describe_training_memory(source: Artifact, p, live: bool, say=print) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`compare_checkpointing` and `search_batch_size` for the network of `source`, measured now or as recorded for it.
 
-    Of the parameters `p`: memory_batches, memory_repeats, memory_steps, memory_limit_mib. `live`: training belongs to
-    the runs that have the data set (minutes); without it a UserError when nothing is recorded.
+    Of the parameters `p`: memory_batches, memory_repeats, memory_steps, memory_limit_mib, profile. `live`: training
+    belongs to the runs that have the data set (minutes; what this profile has measured on this host is found again);
+    without it a UserError when nothing is recorded.
     """
     checksum = source.facts["files"]["fp32"]["sha256"]
     if not live:
         return tuple(required_table(name, checksum, source.name) for name in ("training_memory", "batch_search"))
-    network = keras_model(source)
-    compared = compare_checkpointing(network, p.memory_batches, p.memory_repeats, p.memory_steps)
-    search = search_batch_size(network, p.memory_limit_mib, checkpointed=True, say=say)
-    return compared.assign(sha256=checksum), search.assign(sha256=checksum)
+    network = functools.cache(lambda: keras_model(source))
+
+    def compare() -> pd.DataFrame:
+        return compare_checkpointing(network(), p.memory_batches, p.memory_repeats, p.memory_steps)
+
+    def search() -> pd.DataFrame:
+        return search_batch_size(network(), p.memory_limit_mib, checkpointed=True, say=say)
+
+    settings = {"batches": p.memory_batches, "repeats": p.memory_repeats, "steps": p.memory_steps}
+    compared = remembered_table("training_memory", checksum, p.profile, settings, compare)
+    searched = remembered_table("batch_search", checksum, p.profile, {"limit_mib": p.memory_limit_mib}, search)
+    return compared.assign(sha256=checksum), searched.assign(sha256=checksum)
 
 
 def measure_training_memory(
@@ -60,9 +72,9 @@ def measure_training_memory(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if isinstance(model, str):
-            order["build"] = _checked_builder(model)
+            order["build"] = checked_builder(model)
         else:
-            _hand_over(model, folder)
+            hand_over(model, folder)
         (folder / "order.json").write_text(json.dumps(order))
         paths = os.pathsep.join([str(ROOT), *(path for path in sys.path if path)])
         command = [sys.executable, "-m", f"{__package__}.memory_probe", str(folder)]
@@ -159,32 +171,6 @@ def _check_counts(**counts) -> None:
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise UserError(f"{name} = {value!r}: give a whole number of 1 or more.")
-
-
-def _checked_builder(build: str) -> str:
-    module, _, function = build.partition(":")
-    if not module or not function.isidentifier() or module == "__main__":
-        raise UserError(f"model {build!r}: give 'module:function' of a module that can be imported, or a Keras model.")
-    return build
-
-
-def _hand_over(model, folder: Path) -> None:
-    """Write a Keras model as JSON and arrays: nothing in these files is code."""
-    if not any(base.__module__.startswith("tf_keras.") for base in type(model).__mro__):
-        raise UserError(
-            f"model of type {type(model).__name__}: give a tf_keras model or the name 'module:function' of a builder."
-        )
-    for layer in [part for part in model.submodules if hasattr(part, "get_config") and hasattr(part, "call")]:
-        if type(layer).__name__ == "Lambda" or not type(layer).__module__.startswith("tf_keras."):
-            raise UserError(
-                f"layer {layer.name!r} ({type(layer).__name__}) is not Keras' own, so the model cannot be handed to another "
-                "process: give the name 'module:function' of its builder instead."
-            )
-    try:
-        (folder / "model.json").write_text(model.to_json())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise UserError(f"model {model.name!r} cannot be written as JSON ({error}): give its builder's name.") from error
-    np.savez(folder / "weights.npz", **{f"w{number:04d}": weight for number, weight in enumerate(model.get_weights())})
 
 
 def _cause_of_death(done: subprocess.CompletedProcess, batch: int) -> str:
