@@ -85,6 +85,34 @@ def predict(
 
 
 @app.command()
+def recommend(
+    platform: Annotated[str, typer.Option(help="a platform id: the name of a file in params/platforms")] = "",
+    objective: Annotated[str, typer.Option(help="latency, memory, energy, accuracy or balanced (the default)")] = "",
+    weights: Annotated[str, typer.Option(help="instead of an objective: accuracy=2,energy=1 (also latency, memory, size)")] = "",
+    latency_ms: Annotated[float | None, typer.Option(help="at most, held against the high end of the interval")] = None,
+    memory_mb: Annotated[float | None, typer.Option(help="RAM at most, 1 MB = 1e6 bytes")] = None,
+    size_mb: Annotated[float | None, typer.Option(help="file size at most")] = None,
+    energy_mj: Annotated[float | None, typer.Option(help="energy of an inference at most")] = None,
+    accuracy: Annotated[float | None, typer.Option(help="at least, 0 to 1")] = None,
+    profile: Annotated[str, typer.Option(help="take build/<profile> instead of the stored reference")] = "",
+    table: Annotated[Path | None, typer.Option(help="take this CSV file, with the columns of configurations.csv")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="answer in JSON")] = False,
+) -> None:
+    """Recommend a configuration for a platform, with the reason for every rejection; exit code 2 when nothing fits."""
+    from .decide.question import ask, tell
+
+    limits = {"latency_ms": latency_ms, "memory_mb": memory_mb, "size_mb": size_mb}
+    limits |= {"energy_mj": energy_mj, "accuracy": accuracy}
+    answer = ask(platform, objective, weights, limits, profile, table)
+    if as_json:
+        typer.echo(json.dumps(answer.as_dict(), indent=1, ensure_ascii=False))
+    if answer.choice is None:
+        raise UserError(answer.sentence())
+    if not as_json:
+        typer.echo(tell(answer))
+
+
+@app.command()
 def simulate(
     model: Annotated[Path, typer.Argument(help="a .tflite file")],
     on: Annotated[str, typer.Option(help="cortex_a78, cortex_m7, browser, ethos_u, x86_host or renode")] = "cortex_m7",

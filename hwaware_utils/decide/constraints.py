@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
 
+import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError, nearest
@@ -11,38 +14,51 @@ from ..platforms.specs import ARITHMETIC, PlatformSpec
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit on one column; `at_least` for accuracy, at most otherwise. `scale` turns the column into `unit`."""
+    """One limit on one column; `at_least` for accuracy, at most otherwise. Dividing the column gives the `unit`."""
 
     name: str
     label: str
     column: str
-    scale: float
+    divisor: float
     unit: str
     at_least: bool = False
+
+    def values(self, table: pd.DataFrame) -> np.ndarray:
+        """What is held against the limit: the pessimistic end of the interval where the table has one, else the value."""
+        value, end = table[self.column], f"{self.column}_{'low' if self.at_least else 'high'}"
+        worst = np.fmin if self.at_least else np.fmax
+        numbers = value.to_numpy(float)
+        # Divided, not multiplied: n bytes / 1e6 is the very number that the user's literal is
+        return (worst(numbers, table[end].to_numpy(float)) if end in table else numbers) / self.divisor
+
+    def show(self, value: float) -> str:
+        return f"{value:.4g} {self.unit}".strip()
 
 
 # MB is 1e6 bytes; device limits are given in KiB of 1024.
 CUSTOM = {
-    "latency_ms": Limit("latency_ms", "latency", "latency_ms", 1.0, "ms"),
-    "memory_mb": Limit("memory_mb", "RAM", "ram_bytes", 1e-6, "MB"),
-    "size_mb": Limit("size_mb", "file size", "size_bytes", 1e-6, "MB"),
-    "energy_mj": Limit("energy_mj", "energy", "energy_mj", 1.0, "mJ"),
-    "accuracy": Limit("accuracy", "accuracy", "accuracy", 1.0, "", at_least=True),
+    "latency_ms": Limit("latency_ms", "latency", "latency_ms", 1, "ms"),
+    "memory_mb": Limit("memory_mb", "RAM", "ram_bytes", 1e6, "MB"),
+    "size_mb": Limit("size_mb", "file size", "size_bytes", 1e6, "MB"),
+    "energy_mj": Limit("energy_mj", "energy", "energy_mj", 1, "mJ"),
+    "accuracy": Limit("accuracy", "accuracy", "accuracy", 1, "", at_least=True),
 }
-_DEVICE = {
-    "ram_kib": Limit("device RAM", "RAM", "ram_bytes", 1 / 1024, "KiB"),
-    "flash_kib": Limit("device flash", "flash", "flash_bytes", 1 / 1024, "KiB"),
+DEVICE = {
+    "ram_kib": Limit("device RAM", "RAM", "ram_bytes", 1024, "KiB"),
+    "flash_kib": Limit("device flash", "flash", "flash_bytes", 1024, "KiB"),
 }
 VIOLATION_COLUMNS = ["variant", "constraint", "value", "limit", "unit", "excess", "relative_excess", "sentence"]
 
 
 def check_constraints(custom: dict[str, float] | None) -> dict[str, float]:
     """The custom constraints, checked: known names, finite numbers of 0 or more. UserError otherwise."""
+    if not isinstance(custom, dict | None):
+        raise UserError(f"constraints {custom!r} are no dictionary: give e.g. {{'latency_ms': 200, 'memory_mb': 0.6}}.")
     checked = dict(custom or {})
     for name, value in checked.items():
         if name not in CUSTOM:
             raise UserError(f"constraint {name!r} is unknown{nearest(name, CUSTOM)}")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or value < 0:
             raise UserError(f"constraint {name} = {value!r} is no limit: give a number of 0 or more.")
         if name == "accuracy" and value > 1:
@@ -50,53 +66,102 @@ def check_constraints(custom: dict[str, float] | None) -> dict[str, float]:
     return checked
 
 
-def pessimistic(row, column: str) -> float:
-    """The value to hold against a limit: the high end of the interval where the table has one, else the value."""
-    high, value = row.get(f"{column}_high"), row.get(column)
-    return float(high) if high is not None and not pd.isna(high) else float("nan") if value is None else float(value)
+@dataclass(frozen=True)
+class Assessment:
+    """Every configuration held against every limit. Rows of the arrays are `limits`, columns are configurations."""
+
+    variants: np.ndarray
+    precisions: np.ndarray
+    limits: list[Limit]
+    bounds: np.ndarray
+    values: np.ndarray
+    runs: np.ndarray
+    spec: PlatformSpec
+
+    @cached_property
+    def excess(self) -> np.ndarray:
+        """By how much a limit is broken, in its unit; negative is slack. An unknown value breaks its limit by inf."""
+        signs = np.array([-1.0 if limit.at_least else 1.0 for limit in self.limits]).reshape(-1, 1)
+        return np.where(np.isnan(self.values), np.inf, signs * (self.values - self.bounds[:, None]))
+
+    @cached_property
+    def broken(self) -> np.ndarray:
+        """A row a limit and, last, one for what the runtime does not execute."""
+        return np.vstack([self.excess > 0, ~self.runs])
+
+    @cached_property
+    def relative_excess(self) -> np.ndarray:
+        """`excess` as a share of the limit where it is broken, 0 elsewhere; inf for a limit of 0 and for the runtime."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            shares = np.vstack([self.excess / self.bounds[:, None], np.full(self.runs.size, np.inf)])
+        return np.where(self.broken, shares, 0.0)
+
+    @property
+    def keeps_all(self) -> np.ndarray:
+        return ~self.broken.any(axis=0)
+
+    def violations(self, positions: np.ndarray | None = None) -> pd.DataFrame:
+        """A row for each configuration and constraint that it breaks, `VIOLATION_COLUMNS`; its position as index."""
+        rows, kinds = np.nonzero(self.broken.T if positions is None else self.broken.T[positions])
+        rows = rows if positions is None else np.asarray(positions)[rows]
+        # One row more than `limits`, for the runtime: it has no number
+        nothing = np.full((1, self.runs.size), np.nan)
+        table = {
+            "variant": self.variants[rows],
+            "constraint": np.array([*(limit.name for limit in self.limits), "runtime"], dtype=object)[kinds],
+            "value": np.vstack([self.values, nothing])[kinds, rows],
+            "limit": np.append(self.bounds, np.nan)[kinds],
+            "unit": np.array([*(limit.unit for limit in self.limits), ""], dtype=object)[kinds],
+            "excess": np.vstack([self.excess, nothing + np.inf])[kinds, rows],
+            "relative_excess": self.relative_excess[kinds, rows],
+            "sentence": np.empty(len(rows), dtype=object),
+        }
+        for kind in np.unique(kinds):
+            table["sentence"][kinds == kind] = self._sentences(int(kind), rows[kinds == kind])
+        table["excess"][kinds == len(self.limits)] = np.inf
+        return pd.DataFrame(table, columns=VIOLATION_COLUMNS, index=rows)
+
+    def _sentences(self, kind: int, rows: np.ndarray) -> list[str]:
+        """Why each of `rows` breaks one limit. Plain floats: formatting NumPy's takes three times as long."""
+        if kind == len(self.limits):
+            spec, able = self.spec, [name for name in ARITHMETIC if name != "int8" and self.spec.runs(name)]
+            start, end = f"{spec.runtime} {spec.runtime_version} does not run", f"models (it runs {', '.join(able)})"
+            return [f"{start} {precision} {end}" for precision in self.precisions[rows]]
+        limit, bound = self.limits[kind], float(self.bounds[kind])
+        unit, unknown = f" {limit.unit}" if limit.unit else "", f"{limit.label} is unknown, so the limit of {limit.show(bound)}"
+        side, whose = "below" if limit.at_least else "above", "the" if limit.name in CUSTOM else "the device's"
+        end = f"{side} {whose} limit of {limit.show(bound)}"
+        shares = 100 * self.relative_excess[kind, rows] if bound else np.full(len(rows), np.nan)
+        return [
+            f"{unknown} cannot be promised"
+            if value != value
+            else f"{limit.label} {value:.4g}{unit} is {over:.4g}{unit}{f' ({share:.1f} %)' if bound else ''} {end}"
+            for value, over, share in zip(
+                self.values[kind, rows].tolist(), self.excess[kind, rows].tolist(), shares.tolist(), strict=True
+            )
+        ]
+
+
+def assess(table: pd.DataFrame, spec: PlatformSpec, custom: dict[str, float]) -> Assessment:
+    """Hold the configurations of one platform against the user's limits, then the device's own."""
+    pairs = [(CUSTOM[name], float(bound)) for name, bound in custom.items()]
+    pairs += [(limit, spec.value(name)) for name, limit in DEVICE.items() if name in spec.constants]
+    limits = [limit for limit, _ in pairs]
+    precisions = table["precision"].to_numpy(object)
+    able = {precision: spec.runs(precision) for precision in set(precisions)}
+    return Assessment(
+        table["variant"].to_numpy(object),
+        precisions,
+        limits,
+        np.array([bound for _, bound in pairs]),
+        np.array([limit.values(table) for limit in limits]).reshape(len(limits), len(table)),
+        np.array([able[precision] for precision in precisions], dtype=bool),
+        spec,
+    )
 
 
 def find_violations(table: pd.DataFrame, spec: PlatformSpec, custom: dict[str, float]) -> pd.DataFrame:
     """A row for each configuration and constraint that it breaks: `variant, constraint, value, limit, unit, excess,
     relative_excess, sentence`, with the row number of `table` as index. An unknown value breaks its limit (`excess` inf).
     """
-    limits = [(CUSTOM[name], value) for name, value in custom.items()]
-    limits += [(limit, spec.value(name)) for name, limit in _DEVICE.items() if name in spec.constants]
-    rows, index = [], []
-    for position, (_, row) in enumerate(table.iterrows()):
-        found = [_compare(row, limit, value) for limit, value in limits]
-        found.append(_runtime(row, spec))
-        broken = [violation for violation in found if violation]
-        rows += broken
-        index += [position] * len(broken)
-    return pd.DataFrame(rows, columns=VIOLATION_COLUMNS, index=index)
-
-
-def _compare(row, limit: Limit, bound: float) -> dict | None:
-    value = (float(row[limit.column]) if limit.at_least else pessimistic(row, limit.column)) * limit.scale
-    start = {"variant": row["variant"], "constraint": limit.name, "value": value, "limit": bound, "unit": limit.unit}
-    if math.isnan(value):
-        sentence = f"{limit.label} is unknown, so the limit of {_show(bound, limit.unit)} cannot be promised"
-        return start | {"excess": math.inf, "relative_excess": math.inf, "sentence": sentence}
-    excess = bound - value if limit.at_least else value - bound
-    if excess <= 0:
-        return None
-    relative = excess / bound if bound else math.inf
-    share = f" ({100 * relative:.1f} %)" if bound else ""
-    side = "below" if limit.at_least else "above"
-    whose = "the" if limit.name in CUSTOM else "the device's"
-    sentence = f"{limit.label} {_show(value, limit.unit)} is {_show(excess, limit.unit)}{share} {side} {whose} limit of "
-    return start | {"excess": excess, "relative_excess": relative, "sentence": sentence + _show(bound, limit.unit)}
-
-
-def _runtime(row, spec: PlatformSpec) -> dict | None:
-    if spec.runs(row["precision"]):
-        return None
-    able = [name for name in ARITHMETIC if name != "int8" and spec.runs(name)]
-    sentence = f"{spec.runtime} {spec.runtime_version} does not run {row['precision']} models (it runs {', '.join(able)})"
-    nothing = {"value": math.nan, "limit": math.nan, "unit": "", "excess": math.inf, "relative_excess": math.inf}
-    return {"variant": row["variant"], "constraint": "runtime", **nothing, "sentence": sentence}
-
-
-def _show(value: float, unit: str) -> str:
-    return f"{value:.4g} {unit}".strip()
+    return assess(table, spec, custom).violations()
