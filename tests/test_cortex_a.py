@@ -12,11 +12,11 @@ from simulator_tools import needs, stored_model
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.evidence import check_evidence
+from hwaware_utils.base.processes import find_tool
 from hwaware_utils.platforms.specs import load_platform
 from hwaware_utils.simulate.comparison import random_inputs
 from hwaware_utils.simulate.cortex_a import guest, run, set_up_guest, simulate
 from hwaware_utils.simulate.cortex_a.counts import llvm
-from hwaware_utils.simulate.processes import find_tool
 from hwaware_utils.simulate.summary import COLUMNS
 from hwaware_utils.study import data
 from hwaware_utils.study.benchmark import open_model, quantize_input

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from simulator_tools import needs
 
 from hwaware_utils.base.errors import UserError
+from hwaware_utils.base.processes import find_tool
 from hwaware_utils.base.results import REFERENCE
 from hwaware_utils.platforms.published import select_published
 from hwaware_utils.simulate import cortex_m
@@ -25,7 +26,6 @@ from hwaware_utils.simulate.cortex_m.network import read_network
 from hwaware_utils.simulate.cortex_m.random_model import RandomModel, write_random_mobilenet
 from hwaware_utils.simulate.cortex_m.run_qemu import run_qemu
 from hwaware_utils.simulate.cortex_m.run_unicorn import Machine
-from hwaware_utils.simulate.processes import find_tool
 from hwaware_utils.simulate.summary import COLUMNS
 
 QEMU = "qemu-system-arm"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from ..base.errors import UserError, nearest
+from ..base.processes import run
 from ..workload import load_workload
 from .extras import install_packages, pinned_version, require_packages
-from .processes import run
 from .summary import summary_row
 
 PACKAGE = "ethos-u-vela"

@@ -5,8 +5,8 @@ import sys
 from importlib import metadata
 
 from ..base.errors import UserError
+from ..base.processes import run
 from ..base.results import ROOT
-from .processes import run
 
 TIMEOUT_S = 900
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import UserError
+from ..base.processes import run
 from .extras import require_packages
-from .processes import run
 
 PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 OPSET = 18

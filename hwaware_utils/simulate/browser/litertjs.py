@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from ...base.errors import UserError
+from ...base.processes import find_tool, run
 from ..cache import cache_dir
-from ..processes import find_tool, run
 
 HERE = Path(__file__).parent
 PACKAGES = ("package.json", "package-lock.json")  # the lock holds checksums, no address

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from ...base.errors import UserError
-from ..processes import started
+from ...base.processes import started
 from .litertjs import HERE, find_chromium, find_litertjs
 
 FLAGS = [

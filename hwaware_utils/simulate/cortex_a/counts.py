@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...base.errors import UserError
-from ..processes import find_tool, run
+from ...base.processes import find_tool, run
 from .blocks import Mapping
 
 LLVM = 19  # Debian 12 and 13 offer it; its tables for Neoverse N1 and N2 are the ones that were validated

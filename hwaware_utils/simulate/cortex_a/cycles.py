@@ -11,7 +11,7 @@ from collections import Counter
 import pandas as pd
 
 from ...base.errors import UserError
-from ..processes import run
+from ...base.processes import run
 from .counts import kind, llvm
 
 CORES = ("neoverse-n1", "neoverse-n2")

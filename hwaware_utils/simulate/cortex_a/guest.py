@@ -14,8 +14,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from ...base.errors import UserError
+from ...base.processes import find_tool, run
 from ..cache import cache_dir
-from ..processes import find_tool, run
 
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
 WHEELS = ("ai-edge-litert", "numpy")

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from ...base.errors import UserError
+from ...base.processes import check_ended, find_tool, run, started
 from ...base.results import written_whole
-from ..processes import check_ended, find_tool, run, started
 from .blocks import CODE, Mapping, from_dump, from_log, read_maps
 from .core import Core, write_cpu_files
 from .guest import environment, find_guest, guest_dir

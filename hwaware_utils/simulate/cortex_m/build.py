@@ -9,7 +9,7 @@ from importlib import util
 from pathlib import Path
 
 from ...base.errors import UserError
-from ..processes import started
+from ...base.processes import started
 from .elf import Image, read_elf
 from .generate import Sources, write_sources
 

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from ...base.errors import UserError
-from ..processes import run
+from ...base.processes import run
 from .elf import Image
 from .run_unicorn import LayerCount, instruction_starts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...base.errors import UserError
-from ..processes import find_tool, run
+from ...base.processes import find_tool, run
 
 IMAGES_AT, IMAGES_BYTES = 0x60000000, 16 << 20  # the board's external RAM, which firmware/main.c reads
 # `-icount shift=0` makes an instruction a nanosecond; the board's SysTick counts at 25 MHz

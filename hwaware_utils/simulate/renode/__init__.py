@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ...base.errors import UserError
+from ...base.processes import started
 from ..comparison import check_inputs, compare_outputs, random_inputs
 from ..cortex_m.build import build_firmware, copy_sources
 from ..cortex_m.elf import Image
@@ -23,7 +24,6 @@ from ..cortex_m.generate import generate
 from ..cortex_m.golden import reference_logits
 from ..cortex_m.network import read_network
 from ..cortex_m.run_qemu import IMAGES_BYTES, INSTRUCTIONS_PER_TICK, pack_images
-from ..processes import started
 from ..summary import summary_row
 
 HERE = Path(__file__).parent

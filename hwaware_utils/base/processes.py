@@ -1,4 +1,4 @@
-"""Programs that simulators start: none outlives its time, and a failure is told in one sentence."""
+"""Programs that others start (simulators, converters): none outlives its time, a failure is told in one sentence."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 
-from ..base.errors import UserError
+from .errors import UserError
 
 
 @contextlib.contextmanager
