@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .base.errors import UserError
+from .commands_ota import ota
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
@@ -88,7 +89,7 @@ def predict(
 def recommend(
     platform: Annotated[str, typer.Option(help="a platform id: the name of a file in params/platforms")] = "",
     objective: Annotated[str, typer.Option(help="latency, memory, energy, accuracy or balanced (the default)")] = "",
-    weights: Annotated[str, typer.Option(help="instead of an objective: accuracy=2,energy=1 (also latency, memory, size)")] = "",
+    weights: Annotated[str, typer.Option(help="instead of an objective: accuracy=2,energy=1 (or latency, memory, size)")] = "",
     latency_ms: Annotated[float | None, typer.Option(help="at most, held against the high end of the interval")] = None,
     memory_mb: Annotated[float | None, typer.Option(help="RAM at most, 1 MB = 1e6 bytes")] = None,
     size_mb: Annotated[float | None, typer.Option(help="file size at most")] = None,
@@ -158,6 +159,9 @@ def _predict_batch(batch: Path, out: Path | None) -> None:
     typer.echo(f"{len(answers) - len(refused)} of {len(answers)} cases are answered in {out}.")
     if refused:
         raise UserError("\n".join(refused))
+
+
+app.command()(ota)
 
 
 def cli() -> None:

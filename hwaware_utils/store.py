@@ -32,7 +32,7 @@ def store_reference(profile: str, say=print) -> None:
     owner = {file: stamp for stamp in stamps.values() for file in stamp["files"]}
     tables = {file: owner[file] for file in owner if file.startswith("results/")}
     entries = _used_entries(source, _checksums(source, tables))
-    old = [path for path in REFERENCE.glob("*.*") if path.suffix in (".csv", ".tflite", ".npz")]
+    old = [path for path in REFERENCE.glob("*.*") if path.suffix in (".csv", ".tflite", ".npz", ".delta")]
     for file in (file["name"] for entry in entries.values() for file in entry["files"].values()):
         with written_whole(REFERENCE / file) as path:
             path.write_bytes(_find_file(source, file).read_bytes())
@@ -62,7 +62,8 @@ def _checksums(source: Path, tables: dict) -> set[str]:
 
 
 def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
-    """The manifest entries, own before stored, with a file whose sha256 is in `used`, and the biases made for these.
+    """The manifest entries, own before stored, with a file whose sha256 is in `used` (of an update: the file that its delta
+    makes), and the biases made for these.
 
     Left out is what is made again in seconds and without the data set: fp16 and dynamic files, and the Keras weights of
     networks that teach nobody.
@@ -73,6 +74,7 @@ def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
     for name, entry in known.items():
         precision = entry["recipe"].get("precision")
         checksums = {entry["recipe"]["source"]} if precision == "biases" else {f["sha256"] for f in entry["files"].values()}
+        checksums |= set(entry.get("successors", {}).values())
         if used & checksums and precision not in ("fp16", "dynamic"):
             files = {role: file for role, file in entry["files"].items() if role != "weights" or name in taught}
             kept[name] = entry | {"files": files}

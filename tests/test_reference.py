@@ -20,12 +20,12 @@ def test_every_stored_file_is_the_one_of_the_manifest():
         for file in entry["files"].values():
             assert artifacts.sha256(REFERENCE / file["name"]) == file["sha256"], file["name"]
     listed = {file["name"] for entry in manifest.values() for file in entry["files"].values()}
-    models = {path.name for path in REFERENCE.iterdir() if path.suffix in (".tflite", ".npz")}
+    models = {path.name for path in REFERENCE.iterdir() if path.suffix in (".tflite", ".npz", ".delta")}
     assert models <= listed
 
 
 def test_the_stored_models_take_at_most_45_mb():
-    assert sum(path.stat().st_size for path in REFERENCE.iterdir() if path.suffix in (".tflite", ".npz")) <= 45e6
+    assert sum(path.stat().st_size for path in REFERENCE.iterdir() if path.suffix in (".tflite", ".npz", ".delta")) <= 45e6
 
 
 def test_the_matrix_is_whole():

@@ -3,7 +3,7 @@
 The defaults are the smoke profile and equal the literals in the notebooks' parameter cells (tests/test_params.py).
 """
 
-from .schema_decide import Methodology, Pareto, Platforms, Simulators
+from .schema_decide import Methodology, Pareto, Platforms, Simulators, Updates
 from .schema_study import Baseline, Failures, Memory, Optimizations, Quantization
 from .schema_types import Common
 
@@ -18,4 +18,5 @@ NOTEBOOKS: dict[str, type[Common]] = {
     "04c_simulators": Simulators,
     "05_pareto": Pareto,
     "06_methodology": Methodology,
+    "06c_updates": Updates,
 }

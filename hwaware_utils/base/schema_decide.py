@@ -45,3 +45,26 @@ class Methodology(Platforms):
         if self.target_platform not in self.platforms:
             raise ValueError(f"target_platform {self.target_platform!r} is none of the platforms {self.platforms}")
         return self
+
+
+class Updates(Common):
+    retrain: bool = False
+    updated: Annotated[list[Literal["baseline", "latency", "memory", "energy"]], Field(min_length=1)] = ["memory"]
+    update_corruption: Literal["noise", "blur", "brightness", "contrast"] = "noise"
+    update_severity: Annotated[int, Field(ge=1, le=5)] = 5
+    update_images: Annotated[int, Field(ge=2)] = 800
+    update_steps: Positive = 40
+    update_learning_rate: Rate = 0.0003
+    calibration_images: Positive = 200
+    test_images: Annotated[int, Field(ge=16)] = 320
+    drift_severities: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1)] = [5]
+    drift_window: Annotated[int, Field(ge=2)] = 40
+    false_alarm_rate: Rate = 0.01
+
+    @model_validator(mode="after")
+    def windows_fit(self):
+        if 8 * self.drift_window > self.test_images:
+            raise ValueError(f"drift_window {self.drift_window} must be at most an eighth of test_images {self.test_images}")
+        if self.calibration_images > self.update_images:
+            raise ValueError(f"calibration_images {self.calibration_images} must not exceed update_images {self.update_images}")
+        return self

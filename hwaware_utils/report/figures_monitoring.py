@@ -8,7 +8,10 @@ from .encodings import colour, evidence_shape, names, points, tooltip
 
 
 def drift_stream(watched: pd.DataFrame) -> alt.LayerChart:
-    """Each signal's statistic over its threshold, window by window (log); above the rule there is an alarm."""
+    """Each signal's statistic over its threshold, window by window (log); above the rule there is an alarm.
+
+    A column `changed` (`drift.watch_change`) puts an upright rule where the images change.
+    """
     frame = watched.assign(ratio=(watched["statistic"] / watched["threshold"]).clip(lower=0.01))
     base = alt.Chart(frame).encode(
         x=alt.X("frames:Q", title="frames seen"),
@@ -23,13 +26,20 @@ def drift_stream(watched: pd.DataFrame) -> alt.LayerChart:
     said = limit.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=INK).encode(
         x=alt.value(0), y="ratio:Q", text="what:N"
     )
+    change, where = [], ""
+    if "changed" in frame and frame["changed"].any() and not frame["changed"].all():
+        last = int(frame.loc[~frame["changed"], "frames"].max())
+        mark = alt.Chart(pd.DataFrame({"frames": [last], "what": ["images change"]})).encode(x="frames:Q")
+        told = mark.mark_text(align="left", baseline="top", dx=4, color=INK).encode(y=alt.value(0), text="what:N")
+        change, where = [mark.mark_rule(color=INK, opacity=0.7), told], f" The images change after {last:,} frames."
     raised = frame[frame["alarm"]]
     told = "none"
     if len(raised):
         first = raised.sort_values(["window", "ratio"], ascending=[True, False]).iloc[0]
         told = f"{len(raised)}, the first by {first['signal']} after {int(first['frames']):,} frames"
-    return alt.layer(rule, said, lines, marks).properties(
-        description=f"Line chart of drift in {frame['window'].nunique()} windows for {names(frame['signal'])}. Alarms: {told}."
+    return alt.layer(rule, said, *change, lines, marks).properties(
+        description=f"Line chart of drift in {frame['window'].nunique()} windows for {names(frame['signal'])}.{where} "
+        f"Alarms: {told}."
     )
 
 

@@ -75,7 +75,11 @@ def compare_methods(base: Path, new: Path) -> pd.DataFrame:
 
 def smallest(base: Path, new: Path, ram_limit_bytes: int | None = None) -> tuple[str, bytes]:
     """(method, delta) of the fewest bytes whose decoder fits into `ram_limit_bytes`. UserError when none does."""
-    table = compare_methods(base, new)
+    return choose(compare_methods(base, new), base, new, ram_limit_bytes)
+
+
+def choose(table: pd.DataFrame, base: Path, new: Path, ram_limit_bytes: int | None = None) -> tuple[str, bytes]:
+    """`smallest`, from a table that `compare_methods` has made."""
     fits = table if ram_limit_bytes is None else table[table["ram_bytes"] <= ram_limit_bytes]
     if fits.empty:
         least = table.loc[table["ram_bytes"].idxmin()]
