@@ -47,6 +47,6 @@ def _wish(limit, bound: float) -> str:
 def _best(answer, name: str) -> str:
     """The best value of one quantity among what runs on the device."""
     position, own = list(answer.constraints).index(name), len(answer.constraints)
-    limit, values = answer.assessment.limits[position], answer.assessment.values[position]
+    limit, values = answer.assessment.limits[position], answer.assessment.held[position]
     known = values[~answer.assessment.broken[own:].any(axis=0) & ~np.isnan(values)]
     return f" (the best is {limit.show(known.max() if limit.at_least else known.min())})" if known.size else ""

@@ -32,7 +32,16 @@ class Limit:
         return (worst(numbers, table[end].to_numpy(float)) if end in table else numbers) / self.divisor
 
     def show(self, value: float) -> str:
-        return f"{value:.4g} {self.unit}".strip()
+        return f"{_number(value)} {self.unit}".strip()
+
+
+def _number(value: float) -> str:
+    """Four significant digits, whole from 10,000 on.
+
+    >>> _number(177.59954), _number(8388608.0)
+    ('177.6', '8,388,608')
+    """
+    return f"{value:.4g}" if -1e4 < value < 1e4 else f"{value:,.0f}"
 
 
 # MB is 1e6 bytes; device limits are given in KiB of 1024.
@@ -74,7 +83,7 @@ class Assessment:
     precisions: np.ndarray
     limits: list[Limit]
     bounds: np.ndarray
-    values: np.ndarray
+    held: np.ndarray
     runs: np.ndarray
     spec: PlatformSpec
 
@@ -82,7 +91,7 @@ class Assessment:
     def excess(self) -> np.ndarray:
         """By how much a limit is broken, in its unit; negative is slack. An unknown value breaks its limit by inf."""
         signs = np.array([-1.0 if limit.at_least else 1.0 for limit in self.limits]).reshape(-1, 1)
-        return np.where(np.isnan(self.values), np.inf, signs * (self.values - self.bounds[:, None]))
+        return np.where(np.isnan(self.held), np.inf, signs * (self.held - self.bounds[:, None]))
 
     @cached_property
     def broken(self) -> np.ndarray:
@@ -109,7 +118,7 @@ class Assessment:
         table = {
             "variant": self.variants[rows],
             "constraint": np.array([*(limit.name for limit in self.limits), "runtime"], dtype=object)[kinds],
-            "value": np.vstack([self.values, nothing])[kinds, rows],
+            "value": np.vstack([self.held, nothing])[kinds, rows],
             "limit": np.append(self.bounds, np.nan)[kinds],
             "unit": np.array([*(limit.unit for limit in self.limits), ""], dtype=object)[kinds],
             "excess": np.vstack([self.excess, nothing + np.inf])[kinds, rows],
@@ -135,9 +144,9 @@ class Assessment:
         return [
             f"{unknown} cannot be promised"
             if value != value
-            else f"{limit.label} {value:.4g}{unit} is {over:.4g}{unit}{f' ({share:.1f} %)' if bound else ''} {end}"
+            else f"{limit.label} {_number(value)}{unit} is {_number(over)}{unit}{f' ({share:,.1f} %)' if bound else ''} {end}"
             for value, over, share in zip(
-                self.values[kind, rows].tolist(), self.excess[kind, rows].tolist(), shares.tolist(), strict=True
+                self.held[kind, rows].tolist(), self.excess[kind, rows].tolist(), shares.tolist(), strict=True
             )
         ]
 

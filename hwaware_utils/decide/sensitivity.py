@@ -30,7 +30,7 @@ def sensitivity(answer) -> pd.DataFrame:
 
 def _relax(answer, position: int) -> list[dict]:
     assessment, cost = answer.assessment, answer.keys[0]
-    limit, values = assessment.limits[position], assessment.values[position]
+    limit, values = assessment.limits[position], assessment.held[position]
     others = np.delete(assessment.broken, position, axis=0).any(axis=0)
     best = start = cost[answer.ranked[0]] if answer.ranked.size else math.inf
     held_back = assessment.broken[position] & ~others & ~np.isnan(values)
@@ -51,7 +51,7 @@ def _relax(answer, position: int) -> list[dict]:
 
 def _tighten(answer, position: int) -> list[dict]:
     assessment, cost = answer.assessment, answer.keys[0]
-    limit, values = assessment.limits[position], assessment.values[position]
+    limit, values = assessment.limits[position], assessment.held[position]
     if limit.name not in CUSTOM or not answer.ranked.size:
         return []
     chosen = answer.ranked[0]
@@ -97,6 +97,8 @@ def _effect(answer, amount: float) -> str:
     if word == "distance":
         return f"the distance {'grows' if amount < 0 else 'falls'} by {abs(amount):.3g}"
     verb = ("gain", "lose") if word == "accuracy" else ("save", "pay")
+    if not amount:
+        return f"{word} stays the same"
     return f"you {verb[amount < 0]} {abs(amount):.3g} {unit} of {word}"
 
 
