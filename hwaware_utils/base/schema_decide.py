@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .errors import nearest
 from .results import ROOT
-from .schema_types import Common, Positive
+from .schema_types import Common, Positive, Rate
 
 
 class Platforms(Common):
