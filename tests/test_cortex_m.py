@@ -8,12 +8,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simulator_tools import needs
 
+from hwaware_utils.base.artifacts import sha256
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.processes import find_tool
 from hwaware_utils.base.results import REFERENCE
@@ -81,16 +83,21 @@ INT8 = sorted(path.name for path in REFERENCE.glob("*.int8_*.tflite"))
 
 @pytest.mark.endtoend
 @pytest.mark.parametrize("name", INT8)
-def test_every_stored_int8_model_is_bit_exact_on_100_inputs_or_does_not_fit(name, tmp_path):
+def test_every_stored_int8_model_is_bit_exact_or_does_not_fit(name, tmp_path):
+    """Twelve inputs now, half of them smooth; the stored table tells of 100 with this very file."""
     model = REFERENCE / name
-    images = random_inputs(model, 100)
-    images[50:] = np.sort(images[50:].reshape(50, -1)).reshape(images[50:].shape)  # smooth ones too
+    images = random_inputs(model, 12)
+    images[6:] = np.sort(images[6:].reshape(6, -1)).reshape(images[6:].shape)
+    stored = pd.read_csv(REFERENCE / "simulations.csv").query("platform == 'arm_cortex_m7'").set_index("sha256")
     try:
         found = logits(model, tmp_path, images)
     except cortex_m.DoesNotFit as told:
         assert name.startswith("baseline") and set(told.excess_bytes) == {"flash"}
+        assert sha256(model) not in stored.index
     else:
         assert np.array_equal(found, golden.reference_logits(model, images))
+        row = stored.loc[sha256(model)]
+        assert row["outputs_bit_exact"] == row["outputs_compared"] >= 100
 
 
 def test_summary_and_operators_say_the_same(run, small):
