@@ -75,11 +75,7 @@ def _interface(known: Golden, labels: list[str]) -> dict[str, str]:
     return {
         "input": f"{_describe(known.input)}, RGB, one image at a time",
         "preprocessing": f"bilinear resize to {height} x {width} (half-pixel centres, edges repeated), then {scaling}"
-        + (
-            f"; then round half to even(real / {known.input.scale!r}) {known.input.zero_point:+d}, clipped to {known.input.dtype}"
-            if known.input.scale
-            else ""
-        ),
+        + (f"; then round(real / {known.input.scale!r}) {known.input.zero_point:+d}, clipped" if known.input.scale else ""),
         "output": f"{_describe(known.output)}, logits without softmax: the largest is the class"
         + (f"; real = {known.output.scale!r} * (q {-known.output.zero_point:+d})" if known.output.scale else ""),
         "labels in order": ", ".join(f"{number} {name}" for number, name in enumerate(labels)),

@@ -16,6 +16,14 @@ from .ranking import costs, describe_objective, order
 from .sensitivity import sensitivity
 
 
+def _of_choice(column: str, divisor: float = 0.0) -> property:
+    def read(answer):
+        value = answer.choice[column] if answer.choice else None
+        return value / divisor if divisor and value is not None else value
+
+    return property(read)
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """The answer for one platform and objective; `answer.accuracy` and `answer["accuracy"]` are the same.
@@ -88,38 +96,15 @@ class Recommendation:
     def objective_name(self) -> str:
         return describe_objective(self.objective)
 
-    @property
-    def model(self) -> str | None:
-        return self._chosen("variant")
-
-    @property
-    def architecture(self) -> str | None:
-        return self._chosen("architecture")
-
-    @property
-    def quantization(self) -> str | None:
-        return self._chosen("precision")
-
-    @property
-    def accuracy(self) -> float | None:
-        return self._chosen("accuracy")
-
-    @property
-    def latency_ms(self) -> float | None:
-        return self._chosen("latency_ms")
-
-    @property
-    def memory_mb(self) -> float | None:
-        """RAM in MB (1e6 bytes), as the constraint `memory_mb`."""
-        return self._chosen("ram_bytes", 1e6)
-
-    @property
-    def size_mb(self) -> float | None:
-        return self._chosen("size_bytes", 1e6)
-
-    @property
-    def energy_mj(self) -> float | None:
-        return self._chosen("energy_mj")
+    # None when nothing fits; MB is 1e6 bytes and `memory_mb` is RAM, as in the constraints
+    model = _of_choice("variant")
+    architecture = _of_choice("architecture")
+    quantization = _of_choice("precision")
+    accuracy = _of_choice("accuracy")
+    latency_ms = _of_choice("latency_ms")
+    memory_mb = _of_choice("ram_bytes", 1e6)
+    size_mb = _of_choice("size_bytes", 1e6)
+    energy_mj = _of_choice("energy_mj")
 
     @property
     def evidence(self) -> dict:
@@ -188,12 +173,6 @@ class Recommendation:
     @property
     def _unranked(self) -> np.ndarray:
         return np.setdiff1d(np.flatnonzero(self.assessment.keeps_all), self.ranked)
-
-    def _chosen(self, column: str, divisor: float = 0.0):
-        if self.choice is None:
-            return None
-        value = self.choice[column]
-        return value / divisor if divisor else value
 
 
 def _plain(value):

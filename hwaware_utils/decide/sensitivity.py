@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from .constraints import CUSTOM
+from ..base.errors import UserError, nearest
+from .constraints import CUSTOM, Limit
 from .ranking import gain, order
 
 COLUMNS = [
@@ -30,17 +31,13 @@ def sensitivity(answer) -> pd.DataFrame:
 
 def _relax(answer, position: int) -> list[dict]:
     assessment, cost = answer.assessment, answer.keys[0]
-    limit, values = assessment.limits[position], assessment.held[position]
+    limit, held = assessment.limits[position], assessment.held[position]
     others = np.delete(assessment.broken, position, axis=0).any(axis=0)
     best = start = cost[answer.ranked[0]] if answer.ranked.size else math.inf
-    held_back = assessment.broken[position] & ~others & ~np.isnan(values)
+    held_back = assessment.broken[position] & ~others & ~np.isnan(held)
     rows = []
-    while (better := held_back & (cost < best)).any():
-        step = values[better].max() if limit.at_least else values[better].min()
-        within = ~others & ((values >= step) if limit.at_least else (values <= step))
-        winner = order(answer.keys, assessment.variants, within)[0]
-        best = cost[winner]
-        row = _row(answer, position, "relax", step, winner, start - best)
+    for step, winner in _steps(answer, limit, held, held_back, ~others, best):
+        row = _row(answer, position, "relax", step, winner, start - cost[winner])
         more = limit.show(_rounded(abs(step - row["limit"]), up=True))
         wish = f"With {more} {'less' if limit.at_least else 'more'} {_subject(limit)} (a limit of {_shown(limit, step)})"
         if math.isinf(start):
@@ -49,14 +46,52 @@ def _relax(answer, position: int) -> list[dict]:
     return rows
 
 
+def _steps(answer, limit: Limit, held: np.ndarray, waiting: np.ndarray, allowed: np.ndarray, best: float):
+    """(value, position) of each configuration that, as the limit loosens, beats all before it; `waiting` may be next."""
+    cost = answer.keys[0]
+    while (better := waiting & (cost < best)).any():
+        step = held[better].max() if limit.at_least else held[better].min()
+        within = allowed & ((held >= step) if limit.at_least else (held <= step))
+        winner = order(answer.keys, answer.assessment.variants, within)[0]
+        best = cost[winner]
+        yield step, winner
+
+
+def staircase(answer, name: str) -> pd.DataFrame:
+    """The choice as a function of one of the user's limits, the others kept: a row where it changes, tightest first.
+
+    `constraint, limit, limit_unit, variant, goal, value, unit, evidence`: from `limit` on `variant` is the best, `value` is
+    its objective in `unit`. UserError for a limit that is none.
+    """
+    if name not in CUSTOM:
+        raise UserError(f"constraint {name!r} is unknown{nearest(name, CUSTOM)}")
+    limit, broken, names = CUSTOM[name], answer.assessment.broken, list(answer.constraints)
+    others = (np.delete(broken, names.index(name), axis=0) if name in names else broken).any(axis=0)
+    held, (divisor, unit, goal) = limit.values(answer.candidates), gain(answer.objective)
+    allowed = ~others & ~np.isnan(held)
+    rows = []
+    for step, winner in _steps(answer, limit, held, allowed, allowed, math.inf):
+        row = {
+            "constraint": name,
+            "limit": float(step),
+            "limit_unit": limit.unit,
+            "variant": answer.assessment.variants[winner],
+        }
+        value = abs(float(answer.keys[0][winner])) / divisor
+        row |= {"goal": goal, "value": value, "unit": "%" if unit == "points" else unit}
+        rows.append(row | {"evidence": _evidence(answer.candidates.iloc[winner], limit.column)})
+    columns = ["constraint", "limit", "limit_unit", "variant", "goal", "value", "unit", "evidence"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _tighten(answer, position: int) -> list[dict]:
     assessment, cost = answer.assessment, answer.keys[0]
-    limit, values = assessment.limits[position], assessment.held[position]
+    limit, held = assessment.limits[position], assessment.held[position]
     if limit.name not in CUSTOM or not answer.ranked.size:
         return []
     chosen = answer.ranked[0]
-    own = values[chosen]
-    tighter = assessment.keeps_all & ((values > own) if limit.at_least else (values < own))
+    own = held[chosen]
+    tighter = assessment.keeps_all & ((held > own) if limit.at_least else (held < own))
     rest = order(answer.keys, assessment.variants, tighter)
     slack = limit.show(_rounded(abs(own - assessment.bounds[position]), up=False))
     free = f"The limit on {_subject(limit)} may be {_shown(limit, own)}, tighter by {slack}, at no cost; beyond that"
