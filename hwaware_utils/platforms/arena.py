@@ -37,9 +37,9 @@ def find_in_place(tensors: pd.DataFrame, operators: pd.DataFrame, growth: Mappin
     `growth` maps a kind of operator (`operator_kind`) to how many times larger than its input an output may be that is
     still written over it; a kind that is missing never works in place. The input must live no longer than its reader.
     """
-    known = {row.tensor: row for row in tensors.itertuples()}
+    known = {row.tensor: row for row in tensors[["tensor", "bytes", "last"]].itertuples()}
     taken = dict.fromkeys(known, NOT_IN_PLACE)
-    for k, row in enumerate(operators.itertuples()):
+    for k, row in enumerate(operators[["operator", "kernel", "inputs", "outputs"]].itertuples()):
         limit = growth.get(operator_kind(row.operator, row.kernel), 0)
         outputs = [known[t] for t in row.outputs if t in known]
         dying = [known[t] for t in row.inputs if t in known and known[t].last == k]
@@ -73,24 +73,22 @@ def plan_arena(
 
 
 def _place(tensors: pd.DataFrame, taken: pd.Series, alignment: int) -> pd.DataFrame:
-    aligned = tensors["bytes"].map(lambda size: align_bytes(size, alignment))
+    aligned = [align_bytes(size, alignment) for size in tensors["bytes"].tolist()]
     position = {tensor: k for k, tensor in enumerate(tensors["tensor"])} if taken.ge(0).any() else {}
-    sources = [position[source] if source != NOT_IN_PLACE else None for source in taken]
+    sources = [position[source] if source != NOT_IN_PLACE else None for source in taken.tolist()]
     chains: dict[int, list[int]] = {}  # row of the first tensor in a place -> rows of all that follow it there
     for k in range(len(sources)):
         head = k
         while sources[head] is not None:
             head = sources[head]
         chains.setdefault(head, []).append(k)
-    rows = list(zip(aligned, tensors["first"], tensors["last"], strict=True))
+    rows = list(zip(aligned, tensors["first"].tolist(), tensors["last"].tolist(), strict=True))
     order = sorted(chains, key=lambda head: (-max(rows[k][0] for k in chains[head]), rows[head][1]))
     placed: list[tuple[int, int, int, int]] = []  # offset, size, first, last
     offsets: dict[int, int] = {}
     for head in order:
         members = [rows[k] for k in chains[head]]
-        neighbours = [p for p in placed if any(p[2] <= last and first <= p[3] for _, first, last in members)]
-        ends = sorted({0, *(offset + size for offset, size, _, _ in neighbours)})
-        offset = next(end for end in ends if _free(end, members, neighbours))
+        offset = _lowest_free(members, placed)
         for k in chains[head]:
             offsets[k] = offset
             placed.append((offset, *rows[k]))
@@ -98,12 +96,20 @@ def _place(tensors: pd.DataFrame, taken: pd.Series, alignment: int) -> pd.DataFr
     return tensors.assign(aligned_bytes=aligned, offset_bytes=pd.Series(values, tensors.index, dtype="int64"), in_place=taken)
 
 
-def _free(start: int, members: list, neighbours: list) -> bool:
-    return not any(
-        first <= end and begin <= last and start < offset + length and offset < start + size
+def _lowest_free(members: list, placed: list) -> int:
+    """The lowest offset where no member (size, first, last) meets a placed tensor that lives at the same time."""
+    blocked = [
+        (offset - size, offset + length)  # between these two, both excluded, the member would overlap
         for size, first, last in members
-        for offset, length, begin, end in neighbours
-    )
+        for offset, length, begin, end in placed
+        if begin <= last and first <= end
+    ]
+    lowest = 0
+    for low, high in sorted(blocked):
+        if low >= lowest:
+            break
+        lowest = max(lowest, high)
+    return lowest
 
 
 def arena_bytes(
@@ -135,10 +141,11 @@ def live_bytes(
 
 
 def _alive(tensors: pd.DataFrame, taken: pd.Series) -> list[int]:
-    aligned = [align_bytes(size) for size in tensors["bytes"]]
+    aligned = [align_bytes(size) for size in tensors["bytes"].tolist()]
     alive = [0] * (int(tensors["last"].max()) + 1 if len(tensors) else 0)
     sizes = dict(zip(tensors["tensor"], aligned, strict=True)) if taken.ge(0).any() else {}
-    for size, first, last, source in zip(aligned, tensors["first"], tensors["last"], taken, strict=True):
+    lives = (tensors["first"].tolist(), tensors["last"].tolist(), taken.tolist())
+    for size, first, last, source in zip(aligned, *lives, strict=True):
         for k in range(first, last + 1):
             alive[k] += size
         if source != NOT_IN_PLACE:

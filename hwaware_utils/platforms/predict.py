@@ -8,12 +8,13 @@ import pandas as pd
 
 from ..base.errors import UserError, nearest
 from ..base.quiet import progress
+from ..study.widths import Channels
 from ..workload import load_tensors, load_workload, size_bytes
 from .device_memory import estimate_device_memory
 from .energy import estimate_energy
 from .fits import fits
 from .latency import estimate_latency
-from .mobilenet import mobilenet_tensors, mobilenet_workload
+from .mobilenet import cut_mobilenet, mobilenet_tensors, mobilenet_workload
 from .specs import ARITHMETIC, load_platform
 
 ASKED = ["platform", "family", "alpha", "resolution", "classes", "precision", "threads"]
@@ -37,6 +38,13 @@ def predict_mobilenet(
     spec = load_platform(platform)
     operators, tensors = _mobilenet(family, float(alpha), int(resolution), int(classes), precision)
     return asked | _answer(spec, operators, tensors, precision, threads, None)
+
+
+def predict_cut(platform: str, channels: Channels, resolution: int, classes: int, precision: str, threads: int = 1) -> dict:
+    """The same for a MobileNetV2 with these channel counts (`Channels.cut`); adds its macs and parameters."""
+    operators, tensors = cut_mobilenet(channels, resolution, classes, precision)
+    work = {"macs": int(operators["macs"].sum()), "parameters": int(operators["weights"].sum())}
+    return work | _answer(load_platform(platform), operators, tensors, precision, threads, None)
 
 
 def predict_file(platform: str, model: Path, threads: int = 1) -> dict:

@@ -9,6 +9,7 @@ from .widths import Channels, joined
 BATCH_NORM_MOMENTUM = 0.9
 STRIDED = (1, 3, 6, 13)  # the blocks that halve the image; the stem does too
 
+
 def channels_of(weights: list[np.ndarray]) -> Channels:
     """The channel counts of a MobileNetV2 from its weights in Keras' order."""
     kernels = [w.shape for w in weights if w.ndim == 4]

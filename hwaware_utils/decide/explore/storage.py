@@ -1,0 +1,98 @@
+"""Where a study lives: one file beside the results, or one database for workers on any number of machines.
+
+Every worker writes a heartbeat while a trial runs. A trial whose worker died is marked failed by the next worker that
+asks for one, and queued again.
+"""
+
+import contextlib
+import warnings
+from pathlib import Path
+
+from ...base.errors import UserError
+
+HEARTBEAT_S, GRACE_S = 10, 30
+HELP = "a file such as explore.db, or a database such as postgresql+psycopg://user:password@host/name"
+
+
+def storage_url(place: str) -> str:
+    """The SQLAlchemy URL of `place`: a URL stays, a path becomes SQLite's. UserError when it is neither."""
+    import sqlalchemy
+
+    if "://" in place:
+        try:
+            url = sqlalchemy.make_url(place)
+            url.get_dialect()
+        except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+            raise UserError(f"storage {hidden(place)!r} is no database URL: give {HELP}.") from error
+        except (sqlalchemy.exc.NoSuchModuleError, ImportError) as error:
+            raise UserError(f"storage {hidden(place)!r} names a database without a driver here: give {HELP}.") from error
+        return place
+    path = Path(place)
+    if not place or path.is_dir():
+        raise UserError(f"storage {place!r} is a folder or nothing: give {HELP}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{path}"
+
+
+def hidden(place: str) -> str:
+    """`place` without a password, whether it can be parsed or not: an @ too many is taken as part of the password.
+
+    >>> hidden("postgresql+psycopg://me:secret@host/study"), hidden("not://a:b:c@@d"), hidden("study.db")
+    ('postgresql+psycopg://me:***@host/study', 'not://a:***@d', 'study.db')
+    """
+    scheme, separator, rest = place.partition("://")
+    account, at, host = rest.rpartition("@")
+    if not separator or not at:
+        return place
+    user, colon, _ = account.partition(":")
+    return f"{scheme}://{user}{':***' if colon else ''}@{host}"
+
+
+def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S, grace_s: int = GRACE_S):
+    """Optuna's storage at `url`, its tables made when they are not there. Raises what `told` turns into a sentence."""
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+
+    engine = {"pool_pre_ping": True}
+    if url.startswith("sqlite"):
+        engine["connect_args"] = {"timeout": 60}
+    else:
+        engine |= {"pool_size": 2, "connect_args": {"connect_timeout": 10}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna calls its heartbeat experimental, every time
+        return RDBStorage(
+            url, engine_kwargs=engine, heartbeat_interval=heartbeat_s, grace_period=grace_s,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def told(place: str):
+    """Turn what a database can do to a study into one sentence without a password."""
+    import optuna
+    import sqlalchemy
+
+    try:
+        yield
+    except (sqlalchemy.exc.DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "version" not in str(error) and "alembic" not in str(error):
+            raise
+        cause = _cause(error)
+        if url_is_file(place):
+            raise UserError(
+                f"{hidden(place)} is no study or is damaged ({cause}): give another file, or delete it to start anew."
+            ) from None
+        raise UserError(
+            f"the database {hidden(place)} does not answer ({cause}): start it and run the same command again; the study "
+            "resumes, only the trials that were running are lost."
+        ) from None
+
+
+def url_is_file(place: str) -> bool:
+    return "://" not in place or place.startswith("sqlite")
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of the innermost error, which is the database's own."""
+    while (inner := error.__cause__ or getattr(error, "orig", None)) is not None and inner is not error:
+        error = inner
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:160]
