@@ -24,6 +24,7 @@ def ota(
 
     if (out is None) != (key is None):
         raise UserError("a package needs --out, the file that it goes to, and --key, the private key that signs it: give both.")
+    package.check_version(package_version)
     table = delta.compare_methods(base, new)
     method, content = delta.choose(table, base, new, ram_bytes)
     table.insert(1, "package_bytes", table["delta_bytes"] + package.OVERHEAD_BYTES)

@@ -38,13 +38,18 @@ class Package:
 
 def build(base: bytes, image: bytes, method: str, delta: bytes, version: int, key: Ed25519PrivateKey) -> bytes:
     """The package that takes a device from `base` to `image`. UserError for a version that is not 1 to 2**32 - 1."""
-    if not (isinstance(version, int) and 1 <= version <= LARGEST_VERSION):
-        raise UserError(f"version {version!r}: give a whole number from 1 to {LARGEST_VERSION}.")
+    check_version(version)
     base_sha256 = ANY_BASE if method == "full_lzma" else _sha256(base)
     header = _HEADER.pack(
         MAGIC, METHODS.index(method), version, base_sha256, _sha256(image), len(image), len(delta), _sha256(delta)
     )
     return header + key.sign(header) + delta
+
+
+def check_version(version: int) -> None:
+    """UserError for a version that is not 1 to 2**32 - 1."""
+    if not (isinstance(version, int) and 1 <= version <= LARGEST_VERSION):
+        raise UserError(f"version {version!r}: give a whole number from 1 to {LARGEST_VERSION}.")
 
 
 def open_package(content: bytes, key: Ed25519PublicKey) -> Package:

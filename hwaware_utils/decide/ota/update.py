@@ -14,7 +14,7 @@ from ...base.errors import UserError
 from .delta import apply
 from .flash import GEOMETRY, Flash, Geometry
 from .journal import JOURNAL_SECTORS, Record, append, records
-from .package import ANY_BASE, LARGEST_VERSION, open_package
+from .package import ANY_BASE, check_version, open_package
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class Device:
         """The first image, put in at the factory. UserError when it does not fit, or when the device has a model already."""
         if records(self.flash):
             raise UserError("this device has a model already: bring the next one by `install`, which cannot brick it.")
-        if not (isinstance(version, int) and 1 <= version <= LARGEST_VERSION):
-            raise UserError(f"version {version!r}: give a whole number from 1 to {LARGEST_VERSION}.")
+        check_version(version)
         self._write(0, image)
         self._make_current(1, 0, version, image)
 
