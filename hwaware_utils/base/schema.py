@@ -3,7 +3,7 @@
 The defaults are the smoke profile and equal the literals in the notebooks' parameter cells (tests/test_params.py).
 """
 
-from .schema_decide import Methodology, Pareto, Platforms, Simulators, Updates
+from .schema_decide import Applications, Methodology, Pareto, Platforms, Simulators, Updates
 from .schema_study import Baseline, Failures, Memory, Optimizations, Quantization
 from .schema_types import Common
 
@@ -16,7 +16,10 @@ NOTEBOOKS: dict[str, type[Common]] = {
     "04_platforms": Platforms,
     "04b_memory_energy": Platforms,
     "04c_simulators": Simulators,
+    "04d_utilization": Platforms,
     "05_pareto": Pareto,
     "06_methodology": Methodology,
+    "06b_applications": Applications,
     "06c_updates": Updates,
+    "07_claims_audit": Common,
 }

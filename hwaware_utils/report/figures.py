@@ -1,6 +1,7 @@
 """All figures of the book in one place: `from hwaware_utils.report import figures`."""
 
 from .figures_applications import battery_life, energy_shares, generations
+from .figures_claims import claim_ratios, claim_verdicts
 from .figures_compression import distillation, pruning_sweep
 from .figures_decide import limit_staircase
 from .figures_energy import effectiveness, energy_breakdown, heating
@@ -26,6 +27,8 @@ __all__ = [
     "battery_life",
     "bottlenecks",
     "channel_ranges",
+    "claim_ratios",
+    "claim_verdicts",
     "class_accuracy",
     "confusion_matrix",
     "delta_sizes",
