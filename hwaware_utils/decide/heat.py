@@ -11,9 +11,9 @@ from .battery import power_parts_w
 def estimate_heat(recommended: pd.DataFrame, scenarios, seconds: float = 3600.0) -> pd.DataFrame:
     """What heat leaves of each decided scenario: at its own rate and flat out, one inference behind the other.
 
-    `scenario, platform, variant, power_w, temperature_c, temperature_c_low, temperature_c_high, limit_c` (after `seconds` at
-    its own rate), `flat_out_w, flat_out_share, flat_out_share_low, flat_out_share_high, flat_out_per_s` (what can be kept up for
-    ever), `evidence`. All that the device draws warms it, regulator included.
+    `scenario, platform, variant, power_w, temperature_c, temperature_c_low, temperature_c_high, limit_c` after `seconds` at its
+    own rate; `flat_out_w, flat_out_share, flat_out_share_low, flat_out_share_high, flat_out_per_s`: the share of the full rate
+    that can be kept up for ever; `evidence`. All that the device draws warms it, regulator included.
     """
     known, rows = {scenario.id: scenario for scenario in scenarios}, []
     for _, row in recommended[recommended["decided"]].iterrows():
