@@ -13,7 +13,7 @@ export HWAWARE_BUILD := $(BUILD)
 CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c requirements.lock" if sys.version_info[:2] == (3, 11) else "")')
 
 .NOTPARALLEL:
-.PHONY: help setup notebooks html book test check lab serve study clean simulators firmware
+.PHONY: help setup notebooks html book test check lab serve study clean graph simulators firmware
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -54,6 +54,9 @@ lab: setup  ## JupyterLab on the notebooks
 serve: book  ## the book on http://127.0.0.1:8000
 	@echo "http://127.0.0.1:$(PORT)/ - stop with Ctrl-C"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory "$(OUT)/html" $(PORT)
+
+graph: setup  ## the graph of a model in the browser: make graph [MODEL=file.tflite] [PORT=8081]
+	@$(BIN)/python -m hwaware_utils.report.graph_page "$(MODEL)" $(if $(filter file,$(origin PORT)),,$(PORT))
 
 simulators: setup  ## install what the optional simulators need, and say which are ready
 	@$(BIN)/python -m hwaware_utils simulators
