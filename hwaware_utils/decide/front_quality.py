@@ -60,7 +60,12 @@ def hypervolume(points: pd.DataFrame, maximise: list[str], minimise: list[str], 
     ...                                                             {"accuracy": 0, "latency_ms": 1}))
     0.25
     """
-    costs, names = costs_of(points, maximise, minimise), [*maximise, *minimise]
+    return float(hypervolumes(costs_of(points, maximise, minimise)[None], maximise, minimise, reference)[0])
+
+
+def hypervolumes(costs: np.ndarray, maximise: list[str], minimise: list[str], reference: Reference) -> np.ndarray:
+    """`hypervolume` of many sets at once: `costs` (sets x points x objectives, as `objectives.costs_of` turns them)."""
+    names = [*maximise, *minimise]
     missing = [name for name in names if name not in reference.best or name not in reference.worst]
     if missing:
         raise UserError(f"the reference point has no {missing[0]!r}: make it with the same objectives.")
@@ -68,39 +73,49 @@ def hypervolume(points: pd.DataFrame, maximise: list[str], minimise: list[str], 
     best, worst = (np.array([box[name] for name in names]) * signs for box in (reference.best, reference.worst))
     if (best >= worst).any():
         raise UserError(f"the reference point is not worse than the best value: {reference.worst} against {reference.best}.")
-    return float(moocore.hypervolume((costs - best) / (worst - best), ref=1.0)) if len(costs) else 0.0
+    scaled = (costs - best) / (worst - best)
+    return np.array([moocore.hypervolume(one, ref=1.0) if len(one) else 0.0 for one in scaled])
 
 
 def knee_distances(points: pd.DataFrame, maximise: list[str], minimise: list[str]) -> np.ndarray:
-    """How far each point of a front (rows, all non-dominated) lies inside the plane through its extremes.
+    """How far each point of a front (rows, all non-dominated) bulges inwards from the chord between its two ends.
 
-    Each objective is scaled to the front's own range, 0 best and 1 worst. With two objectives the plane is the chord
-    between the two end points, as in Das, "On characterizing the 'knee' of the Pareto curve based on normal-boundary
-    intersection", Structural Optimization 18, 1999, https://doi.org/10.1007/BF01195985. With k it is the plane
-    sum = k - 1 of a front whose extremes are best in one objective and worst in all others. Positive is a bend worth
-    having, 0 an end point or no bend, negative a front that bulges away. Objectives with one value do not count.
+    Das, "On characterizing the 'knee' of the Pareto curve based on normal-boundary intersection", Structural Optimization
+    18, 1999, https://doi.org/10.1007/BF01195985: both axes are scaled to the front's own range, 0 best and 1 worst, and the
+    distance is (1 - x - y) / sqrt(2). Positive is a bend worth having, 0 an end, negative a bulge away from the best. With
+    more than two objectives one axis is the mean of what is maximised and the other the mean of what is minimised, each
+    scaled first: objectives that say the same, as latency and energy, would else make an end look like a knee.
 
     >>> corner = pd.DataFrame({"accuracy": [1.0, 0.9, 0.0], "latency_ms": [10.0, 1.0, 0.0]})
     >>> knee_distances(corner, ["accuracy"], ["latency_ms"]).round(3).tolist()
     [0.0, 0.566, 0.0]
     """
     costs = costs_of(points, maximise, minimise)
-    if not len(costs):
-        return np.zeros(0)
-    low, span = costs.min(axis=0), np.ptp(costs, axis=0)
-    moving = span > 0
-    if moving.sum() < 2:
-        return np.zeros(len(costs))
-    scaled = (costs[:, moving] - low[moving]) / span[moving]
-    k = scaled.shape[1]
-    return (k - 1 - scaled.sum(axis=1)) / np.sqrt(k)
+    if costs.shape[1] > 2 and not (maximise and minimise):
+        raise UserError("a knee weighs what is maximised against what is minimised: name at least one column of each.")
+    axes = _scaled(costs, costs) if len(costs) else costs
+    if costs.shape[1] > 2:
+        n = len(maximise)
+        axes = np.column_stack([axes[:, :n].mean(axis=1), axes[:, n:].mean(axis=1)])
+    if len(axes) < 2 or axes.shape[1] < 2:
+        return np.zeros(len(axes))
+    ends = axes[moocore.is_nondominated(axes, keep_weakly=True)]
+    if (np.ptp(ends, axis=0) == 0).any():
+        return np.zeros(len(axes))
+    return (1 - _scaled(axes, ends).sum(axis=1)) / np.sqrt(2)
+
+
+def _scaled(costs: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """0 at the least and 1 at the greatest value of each column of `within`; 0 for a column with one value."""
+    low, span = within.min(axis=0), np.ptp(within, axis=0)
+    return (costs - low) / np.where(span > 0, span, 1.0)
 
 
 def knee(points: pd.DataFrame, maximise: list[str], minimise: list[str]) -> int | None:
-    """Row number of the knee of a front: the largest `knee_distances`, the first of equals. None if nothing bends.
+    """Row number of the knee of a front: the largest of `knee_distances`, the first of equals. None if nothing bends inwards.
 
-    A front of one point has that point as its knee (there is nothing to trade); with two objectives and two points, or
-    with points on a straight line, there is no knee.
+    A front of one point has that point as its knee (there is nothing to trade); two points, or points on a straight line,
+    have none.
     """
     distances = knee_distances(points, maximise, minimise)
     if len(distances) <= 1:

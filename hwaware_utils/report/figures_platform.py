@@ -1,4 +1,4 @@
-"""Figures about devices: how long, limited by what, and which variants are worth deploying. Table in, chart out."""
+"""Figures about devices: how long, and limited by what. Table in, chart out."""
 
 import altair as alt
 import numpy as np
@@ -73,37 +73,4 @@ def roofline(points_: pd.DataFrame, roofs: pd.DataFrame) -> alt.LayerChart:
         description=f"Roofline chart with log axes for {names(both['platform'])}: {len(points_)} points below the roofs, from "
         f"{points_['intensity_macs_per_byte'].min():.3g} to {points_['intensity_macs_per_byte'].max():.3g} MACs per byte and "
         f"from {points_['throughput_gmacs_s'].min():.3g} to {points_['throughput_gmacs_s'].max():.3g} GMACs per second.",
-    )
-
-
-def pareto(frame: pd.DataFrame) -> alt.LayerChart:
-    """Latency against accuracy; a step line joins what nothing beats in both. A click in the legend singles a platform out."""
-    base = alt.Chart(frame).encode(
-        x=alt.X("latency_ms:Q", **MS_LOG),
-        y=alt.Y("accuracy:Q", title="accuracy (0-1)", scale=alt.Scale(zero=False, padding=12)),
-    )
-    pick = alt.selection_point(fields=["platform"], bind="legend")
-    shades = colour(frame, "platform")
-
-    def seen(strong: float) -> alt.Then:
-        return alt.when(pick).then(alt.value(strong)).otherwise(alt.value(0.05))
-
-    bars = base.mark_rule().encode(x="latency_ms_low:Q", x2="latency_ms_high:Q", stroke=shades["stroke"], opacity=seen(0.4))
-    front = base.mark_line(interpolate="step-after", strokeWidth=1.5).encode(stroke=shades["stroke"], opacity=seen(0.8))
-    tips = tooltip(
-        frame, "variant", "platform", "accuracy", "latency_ms", "latency_ms_low", "latency_ms_high", "size_bytes", "energy_mj"
-    )
-    dominated = points(base).encode(shape=evidence_shape(), tooltip=tips, opacity=seen(0.3), **shades)
-    best = points(base).encode(shape=evidence_shape(), tooltip=tips, opacity=seen(1.0), **shades).add_params(pick)
-    on_front = frame["on_front"].astype(bool)
-    kept = frame[on_front].groupby("platform", sort=False)["variant"].apply(names)
-    told = "; ".join(f"on {platform} {variants}" for platform, variants in kept.items())
-    return alt.layer(
-        bars.properties(data=interval(frame, "latency_ms")),
-        front.properties(data=frame[on_front]),
-        dominated.properties(data=frame[~on_front]),
-        best.properties(data=frame[on_front]),
-    ).properties(
-        height=340,
-        description=f"Scatter chart of latency (log axis) against accuracy, {len(frame)} points. Not dominated: {told}.",
     )
