@@ -115,3 +115,21 @@ def test_bad_input_gets_one_sentence(model, bad):
 
     with pytest.raises(UserError):
         compress(model, **{"images": IMAGES} | bad)
+
+
+def test_the_students_of_one_teacher_share_its_moments(model, monkeypatch):
+    from hwaware_utils.study import compression
+    from hwaware_utils.study.channels import build, channels_of
+
+    measure, asked = compression._measured_moments, []
+    monkeypatch.setattr(compression, "_measured_moments", lambda *given: asked.append(1) or measure(*given))
+    monkeypatch.setattr(compression, "_KEPT", {})
+    images = compression.to_input(IMAGES[:2], 32)
+    first = compression._moments(model, images, ("out_relu",))
+    again = build(channels_of(model.get_weights()), 32, 10)  # the same network in another object
+    again.set_weights(model.get_weights())
+    assert compression._moments(again, images, ("out_relu",)) is first
+    again.set_weights([1.01 * w for w in model.get_weights()])
+    assert compression._moments(again, images, ("out_relu",)) is not first
+    assert compression._moments(model, images[:1], ("out_relu",)) is not first
+    assert len(asked) == 3

@@ -71,7 +71,7 @@ class Optimizations(Common):
 class Memory(Timing):
     retrain: bool = False
     calibration_images: Positive = 200
-    memory_batches: Annotated[list[Positive], Field(min_length=1)] = [8, 32]
+    memory_batches: Annotated[list[Positive], Field(min_length=1)] = [32]
     memory_steps: Positive = 3
     memory_limit_mib: Positive = 10
     activation_images: Positive = 100
@@ -86,7 +86,7 @@ class Quantization(Timing):
     retrain: bool = False
     precisions: Annotated[list[Precision], Field(min_length=1)] = ["fp32", "fp16", "dynamic", "int8_ptq", "int8_qat", "mixed"]
     calibration_images: Positive = 200
-    qat_images: Positive = 1200
+    qat_images: Positive = 400
     qat_epochs: Positive = 1
     qat_learning_rate: Rate = 0.00003
     probe_images: Positive = 100

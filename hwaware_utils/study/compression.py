@@ -6,6 +6,8 @@ streams between the blocks, which are linear: they are first rotated to their pr
 and then the axes of least variance are dropped (as Ashkboos et al. 2024, "SliceGPT", do for transformers).
 """
 
+import hashlib
+
 import numpy as np
 
 from ..base.errors import UserError
@@ -140,8 +142,22 @@ def _output(model, block: int) -> str:
     return f"{prefix}_add" if f"{prefix}_add" in names else f"{prefix}_project_BN"
 
 
-def _moments(model, inputs: np.ndarray, endings: tuple[str, ...], batch: int = 50) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Mean (C,) and covariance (C, C) over images and places of the outputs of the layers so named."""
+_KEPT: dict[bytes, dict] = {}  # the last two answers of `_moments`: the students of one teacher ask the same
+
+
+def _moments(model, inputs: np.ndarray, endings: tuple[str, ...]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Mean (C,) and covariance (C, C) over images and places of the outputs of the layers so named. Not to be changed."""
+    digest = hashlib.sha256(repr((endings, inputs.shape)).encode())
+    for array in (*model.get_weights(), inputs):
+        digest.update(np.ascontiguousarray(array).data)
+    if digest.digest() not in _KEPT:
+        while len(_KEPT) > 1:
+            del _KEPT[next(iter(_KEPT))]
+        _KEPT[digest.digest()] = _measured_moments(model, inputs, endings)
+    return _KEPT[digest.digest()]
+
+
+def _measured_moments(model, inputs: np.ndarray, endings: tuple[str, ...], batch: int = 50) -> dict:
     layers = [layer for layer in model.layers if layer.name.endswith(endings)]
     probe = keras.Model(model.input, [layer.output for layer in layers])
     sums = [[0.0, 0.0, 0] for _ in layers]
