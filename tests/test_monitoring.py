@@ -1,12 +1,16 @@
 """Drift is found, clean data raises alarms no more often than promised, and corruptions do what they say."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from hwaware_utils.base.artifacts import sha256
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.decide import drift, monitoring
 from hwaware_utils.decide.monitoring import first_alarm, monitor_stream, signals_of
@@ -131,6 +135,53 @@ def test_drift_is_measured_on_a_stored_model():
     assert psi.loc["brightness", "trigger_frames"] == 40
     assert psi.loc["none", "accuracy_change_points"] == 0
     assert psi["accuracy"].between(psi["accuracy_low"], psi["accuracy_high"]).all()
+
+
+def test_a_change_half_way_is_noticed_after_it_happens():
+    digits = data.load("digits")
+    model = min((ROOT / "results" / "reference").glob("*.int8_ptq.tflite"), key=lambda path: path.stat().st_size)
+    watched = drift.watch_change(model, digits.x_test[:330], "contrast", 5, window=20)
+    assert watched.groupby("changed")["window"].nunique().to_dict() == {False: 4, True: 4}
+    assert watched.loc[~watched["changed"], "frames"].max() == 80
+    seen, signal = first_alarm(watched)
+    assert seen == 120  # two windows after the change
+    assert signal != "brightness"  # the only one that less contrast leaves alone
+
+
+def test_what_was_noticed_by_hand():
+    summary = pd.DataFrame(
+        [("none", 0.0, np.nan, 0.1), ("noise", -30.0, 200, 1.0), ("blur", -4.0, np.nan, 0.2), ("brightness", -0.5, 100, 0.9)],
+        columns=["corruption", "accuracy_change_points", "trigger_frames", "alarm_share"],
+    ).assign(method="psi", evidence="measured")
+    found = drift.detection(summary).iloc[0]
+    assert (found["harmful"], found["harmful_noticed"], found["worst_missed_points"]) == (2, 1, 4.0)
+    assert (found["harmless"], found["harmless_noticed"]) == (1, 1)
+    assert (found["slowest_frames"], found["clean_alarm_share"]) == (200, 0.1)
+
+
+def test_a_stream_without_data_needs_a_recording():
+    model = min((ROOT / "results" / "reference").glob("*.mixed.tflite"), key=lambda path: path.stat().st_size)
+    with pytest.raises(UserError, match="no drift is recorded"):
+        drift.drift_tables(model, None, None)
+
+
+def test_a_recording_of_other_settings_is_not_shown_as_these(tmp_path, monkeypatch):
+    from hwaware_utils.base import reference
+
+    monkeypatch.setattr(reference, "REFERENCE", tmp_path)
+    model = tmp_path / "any.tflite"
+    model.write_bytes(b"any")
+    common = {"sha256": sha256(model), "evidence": "recorded"}
+    summary = pd.DataFrame({"corruption": ["none", "noise"], "severity": [0, 3]}).assign(**common)
+    summary.to_csv(tmp_path / "drift.csv")
+    pd.DataFrame({"corruption": ["noise"], "severity": [3], "frames": [100]}).assign(**common).to_csv(
+        tmp_path / "drift_stream.csv"
+    )
+    asked = {"drift_window": 100, "update_corruption": "noise", "update_severity": 3, "drift_severities": [3]}
+    assert len(drift.drift_tables(model, None, SimpleNamespace(**asked))[0]) == 2
+    for change in ({"drift_window": 50}, {"update_corruption": "blur"}, {"update_severity": 5}, {"drift_severities": [1, 3]}):
+        with pytest.raises(UserError, match=f"recorded with {next(iter(change))}"):
+            drift.drift_tables(model, None, SimpleNamespace(**asked | change))
 
 
 def test_bad_input_gets_one_sentence():

@@ -1,13 +1,14 @@
 """The pair of an update is real: the network has learned, and a frozen successor differs in weights and biases alone."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hwaware_utils.base import artifacts
 from hwaware_utils.base.errors import UserError
-from hwaware_utils.decide.ota import delta, table
+from hwaware_utils.decide.ota import delta, table, worth
 from hwaware_utils.decide.ota.frozen import quantize_frozen
 from hwaware_utils.decide.ota.layout import segments
 from hwaware_utils.decide.ota.pair import fine_tuned_pair, mixed_images
@@ -137,6 +138,35 @@ def test_the_pair_is_stored_and_found_again_and_makes_the_table(pair):
         assert sizes.min() < sizes["full_lzma"]
     assert frozen["sha256"] == hashlib.sha256(first.frozen.read_bytes()).hexdigest()
     assert list(found)[-1] == "evidence"
+
+
+def test_a_successor_is_stored_as_a_delta_and_put_together_from_it(pair):
+    made = pair()
+    deltas = [path.with_suffix(".delta") for path in (made.frozen, made.fresh)]
+    before = [path.read_bytes() for path in (made.frozen, made.fresh)]
+    for stored, whole in zip(deltas, (made.frozen, made.fresh), strict=True):
+        assert stored.stat().st_size < whole.stat().st_size
+        whole.unlink()
+    again = pair(None)
+    assert [path.read_bytes() for path in (again.frozen, again.fresh)] == before
+    made.frozen.write_bytes(b"altered")
+    assert pair(None).frozen.read_bytes() == before[0]
+
+
+def test_what_an_update_is_worth(pair):
+    made, wanted = pair(), SimpleNamespace(test_images=60, update_corruption="noise", update_severity=3, seed=7)
+    found = worth.measure_worth(made, DIGITS, wanted).set_index(["model", "images"])
+    assert len(found) == 6
+    assert (found["accuracy_n"] == 60).all()
+    assert found["accuracy"].between(found["accuracy_low"], found["accuracy_high"]).all()
+    for kind in ("clean", "changed"):
+        gain = 100 * (found.loc[("fresh", kind), "accuracy"] - found.loc[("base", kind), "accuracy"])
+        assert found.loc[("fresh", kind), "change_points"] == pytest.approx(gain)
+        assert found.loc[("base", kind), "change_points"] == 0
+    with pytest.raises(UserError, match="no update_accuracy is recorded"):
+        worth.measure_worth(made, None, wanted)
+    with pytest.raises(UserError, match="test_images 99999"):
+        worth.measure_worth(made, DIGITS, SimpleNamespace(**vars(wanted) | {"test_images": 99999}))
 
 
 def test_every_other_image_is_corrupted():

@@ -47,18 +47,22 @@ class Methodology(Platforms):
         return self
 
 
+class Applications(Common):
+    pass
+
+
 class Updates(Common):
     retrain: bool = False
     updated: Annotated[list[Literal["baseline", "latency", "memory", "energy"]], Field(min_length=1)] = ["memory"]
-    update_corruption: Literal["noise", "blur", "brightness", "contrast"] = "noise"
+    update_corruption: Literal["noise", "blur", "brightness", "contrast"] = "contrast"
     update_severity: Annotated[int, Field(ge=1, le=5)] = 5
     update_images: Annotated[int, Field(ge=2)] = 800
     update_steps: Positive = 40
     update_learning_rate: Rate = 0.0003
     calibration_images: Positive = 200
-    test_images: Annotated[int, Field(ge=16)] = 320
+    test_images: Annotated[int, Field(ge=16)] = 480
     drift_severities: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1)] = [5]
-    drift_window: Annotated[int, Field(ge=2)] = 40
+    drift_window: Annotated[int, Field(ge=2)] = 60
     false_alarm_rate: Rate = 0.01
 
     @model_validator(mode="after")

@@ -77,16 +77,31 @@ def drift_tables(model: Path, data: Dataset | None, p) -> tuple[pd.DataFrame, pd
     """drift.csv (`measure_drift`) and drift_stream.csv (`watch_change`) of a .tflite, or what was recorded for its bytes.
 
     `p` holds test_images, drift_severities, drift_window, false_alarm_rate, update_corruption, update_severity and seed.
-    Both have a column sha256. UserError when there is no data set and nothing is recorded, or fewer test images.
+    Both have a column sha256. UserError when there is no data set and nothing is recorded for these settings, or when there
+    are fewer test images.
     """
     checksum = sha256(model)
     if data is None:
-        return required_table("drift", checksum, model.name), required_table("drift_stream", checksum, model.name)
+        return _recorded(model, checksum, p)
     images, labels = sample(data, p.test_images, p.seed)
     options = {"window": p.drift_window, "false_alarm_rate": p.false_alarm_rate, "seed": p.seed}
     summary = measure_drift(model, images, labels, severities=p.drift_severities, **options)[0]
     stream = watch_change(model, images, p.update_corruption, p.update_severity, **options)
     return summary.assign(sha256=checksum), stream.assign(sha256=checksum)
+
+
+def _recorded(model: Path, checksum: str, p) -> tuple[pd.DataFrame, pd.DataFrame]:
+    summary, stream = (required_table(name, checksum, model.name) for name in ("drift", "drift_stream"))
+    found = {"drift_window": int(stream["frames"].min()), "update_corruption": stream["corruption"].iloc[0],
+             "update_severity": int(stream["severity"].iloc[0]),
+             "drift_severities": sorted(set(summary["severity"].tolist()) - {0})}  # fmt: skip
+    for name, value in found.items():
+        wanted = sorted(getattr(p, name)) if name == "drift_severities" else getattr(p, name)
+        if wanted != value:
+            raise UserError(
+                f"drift is recorded with {name} = {value}, not {wanted}, and there is no data set: set HWAWARE_DATA."
+            )
+    return summary, stream
 
 
 def sample(data: Dataset, images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
