@@ -44,6 +44,10 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if -1e4 < value < 1e4 else f"{value:,.0f}"
 
 
+def _share(percent: float) -> str:
+    return f"{percent:.1f}" if percent < 1000 else f"{percent:,.0f}"
+
+
 # MB is 1e6 bytes; device limits are given in KiB of 1024.
 CUSTOM = {
     "latency_ms": Limit("latency_ms", "latency", "latency_ms", 1, "ms"),
@@ -144,7 +148,7 @@ class Assessment:
         return [
             f"{unknown} cannot be promised"
             if value != value
-            else f"{limit.label} {_number(value)}{unit} is {_number(over)}{unit}{f' ({share:,.1f} %)' if bound else ''} {end}"
+            else f"{limit.label} {_number(value)}{unit} is {_number(over)}{unit}{f' ({_share(share)} %)' if bound else ''} {end}"
             for value, over, share in zip(
                 self.held[kind, rows].tolist(), self.excess[kind, rows].tolist(), shares.tolist(), strict=True
             )

@@ -1,5 +1,6 @@
 """One page that goes along with a model file: what it is, how to feed it, what to expect, how to check it on the board."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,15 @@ def write_sheet(text: str, answer: Recommendation, profile: str) -> Path:
     with written_whole(build_dir(profile) / "sheets" / f"{answer.platform}-{answer.model}.md") as path:
         path.write_text(text, encoding="utf-8")
     return build_dir(profile) / "sheets" / f"{answer.platform}-{answer.model}.md"
+
+
+def without_headings(text: str) -> str:
+    """A sheet for the middle of a page: its headings would be sections of that page, so they turn bold.
+
+    >>> without_headings("# A sheet\\n\\nfile `a#b`")
+    '**A sheet**\\n\\nfile `a#b`'
+    """
+    return re.sub(r"^#+ (.*)$", r"**\1**", text, flags=re.M)
 
 
 def _section(title: str, facts: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from ..base.errors import UserError
 from .configurations import METRICS
 from .conflicts import conflict_sentence, minimal_conflicts
 from .constraints import VIOLATION_COLUMNS, Assessment
@@ -117,6 +118,12 @@ class Recommendation:
         if not hasattr(self, name):
             raise KeyError(name)
         return getattr(self, name)
+
+    def must_fit(self) -> "Recommendation":
+        """Itself. UserError with the whole sentence when nothing fits."""
+        if self.choice is None:
+            raise UserError(self.sentence())
+        return self
 
     def as_dict(self) -> dict:
         """All of it as plain values for JSON: None for what is unknown, "inf" nowhere."""

@@ -3,6 +3,7 @@
 import altair as alt
 import pandas as pd
 
+from ..base.errors import UserError
 from .charts import INK, PALETTE
 from .encodings import evidence_shape, points, tooltip
 
@@ -10,8 +11,10 @@ from .encodings import evidence_shape, points, tooltip
 def limit_staircase(steps: pd.DataFrame, limit: float | None = None) -> alt.LayerChart:
     """What each limit buys: the best objective as the limit loosens, a step where the choice changes.
 
-    `steps` from `sensitivity.staircase`; `limit`: the application's, a dashed line.
+    `steps` from `sensitivity.staircase`; `limit`: the application's, a dashed line. UserError without a step.
     """
+    if steps.empty:
+        raise UserError("no limit lets any configuration in, so there is nothing to draw: relax the other limits first.")
     name, unit, goal = steps["constraint"].iloc[0], steps["limit_unit"].iloc[0], steps["goal"].iloc[0]
     what = f"{name.split('_')[0]} limit" + (f" ({unit})" if unit else "")
     most = max(steps["limit"].max(), limit or 0.0) * 1.15
