@@ -17,6 +17,7 @@ from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.schema import NOTEBOOKS
 
 pytestmark = pytest.mark.endtoend
+ORDER = list(NOTEBOOKS)
 
 
 def start(build, *arguments):
@@ -75,7 +76,7 @@ def test_a_table_that_was_changed_by_hand_is_made_again_and_makes_the_successors
     assert done.returncode == 0, done.stderr
     assert "05_pareto: done" in done.stdout
     assert table.read_text() == whole
-    successor = NOTEBOOKS[NOTEBOOKS.index("05_pareto") + 1]
+    successor = ORDER[ORDER.index("05_pareto") + 1]
     assert successor not in done.stdout  # --only
     done = command("run", "params/smoke.yaml", "--only", successor, build=copied_smoke)
     assert "stale" not in done.stdout  # 05 itself is up to date
@@ -83,7 +84,7 @@ def test_a_table_that_was_changed_by_hand_is_made_again_and_makes_the_successors
 
 
 def test_a_killed_run_resumes_and_takes_nothing_half_written_for_whole(copied_smoke):
-    folder, last = copied_smoke / "smoke", NOTEBOOKS[-1]
+    folder, last = copied_smoke / "smoke", ORDER[-1]
     stamp, notebook = folder / "stamps" / f"{last}.json", folder / "notebooks" / f"{last}.ipynb"
     tables = [folder / name for name in json.loads(stamp.read_text())["files"] if name.endswith(".csv")]
     whole = [table.read_bytes() for table in tables]
@@ -118,7 +119,7 @@ def test_two_runs_at_once_the_second_says_so_and_stops(copied_smoke):
     said, told = first.communicate(timeout=300)
     assert first.returncode == 0, told
     assert "05_pareto: done" in said  # forced, though it was up to date
-    assert NOTEBOOKS[-1] not in said
+    assert ORDER[-1] not in said
 
 
 def test_a_failing_cell_is_named_with_exit_code_1(copied_smoke):
