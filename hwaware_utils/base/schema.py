@@ -4,7 +4,7 @@ The defaults are the smoke profile and equal the literals in the notebooks' para
 """
 
 from .schema_decide import Applications, Methodology, Pareto, Platforms, Simulators, Updates
-from .schema_study import Baseline, Failures, Memory, Optimizations, Quantization
+from .schema_study import Baseline, Failures, Memory, Optimizations, Quantization, Toolchains
 from .schema_types import Common
 
 NOTEBOOKS: dict[str, type[Common]] = {
@@ -13,6 +13,7 @@ NOTEBOOKS: dict[str, type[Common]] = {
     "02b_memory": Memory,
     "03_quantization": Quantization,
     "03b_int8_failures": Failures,
+    "03c_toolchains": Toolchains,
     "04_platforms": Platforms,
     "04b_memory_energy": Platforms,
     "04c_simulators": Simulators,

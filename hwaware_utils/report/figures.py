@@ -17,6 +17,7 @@ from .figures_quantization import quantization_tradeoff, sensitivity_bars, sqnr_
 from .figures_radar import radar
 from .figures_simulation import operator_instructions, simulated_vs_modelled
 from .figures_study import class_accuracy, confusion_matrix, linked_tradeoffs, size_breakdown, throughput
+from .figures_toolchains import exports, toolchains
 from .figures_training_memory import batch_search, training_memory
 from .figures_utilization import bottlenecks, utilization
 from .figures_validation import predicted_vs_published
@@ -39,6 +40,7 @@ __all__ = [
     "effectiveness",
     "energy_breakdown",
     "energy_shares",
+    "exports",
     "failures",
     "generations",
     "front_probability",
@@ -64,6 +66,7 @@ __all__ = [
     "size_vs_accuracy",
     "sqnr_lines",
     "throughput",
+    "toolchains",
     "training_curves",
     "training_memory",
     "utilization",
