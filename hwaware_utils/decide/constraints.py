@@ -45,7 +45,8 @@ def _number(value: float) -> str:
 
 
 def _share(percent: float) -> str:
-    return f"{percent:.1f}" if percent < 1000 else f"{percent:,.0f}"
+    """In brackets behind a number; nothing for NaN, the share of a limit of 0."""
+    return "" if percent != percent else f" ({percent:.1f} %)" if percent < 1000 else f" ({percent:,.0f} %)"
 
 
 # MB is 1e6 bytes; device limits are given in KiB of 1024.
@@ -148,7 +149,7 @@ class Assessment:
         return [
             f"{unknown} cannot be promised"
             if value != value
-            else f"{limit.label} {_number(value)}{unit} is {_number(over)}{unit}{f' ({_share(share)} %)' if bound else ''} {end}"
+            else f"{limit.label} {_number(value)}{unit} is {_number(over)}{unit}{_share(share)} {end}"
             for value, over, share in zip(
                 self.held[kind, rows].tolist(), self.excess[kind, rows].tolist(), shares.tolist(), strict=True
             )
