@@ -11,10 +11,9 @@ def set_up_simulators(say=print) -> pd.DataFrame:
     from .cortex_a import set_up_guest
     from .ethos_u import set_up_ethos_u
     from .renode import why_not_run
-    from .x86_host import set_up_x86_host
 
-    steps = {"cortex_a78": set_up_guest, "browser": set_up_browser, "ethos_u": set_up_ethos_u, "x86_host": set_up_x86_host}
-    rows = [("cortex_m7", True, "needs nothing more")]
+    steps = {"cortex_a78": set_up_guest, "browser": set_up_browser, "ethos_u": set_up_ethos_u}
+    rows = [(name, True, "needs nothing more") for name in ("cortex_m7", "x86_host")]
     for name, set_up in steps.items():
         say(f"{name} ...")
         try:

@@ -3,8 +3,8 @@
 Nothing is simulated here: these are the measured rows to which the simulated ones are compared.
 """
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.quiet import quiet
-from ..study.benchmark import host_platform, open_model, pinned
+from ..study.benchmark import host_platform, open_model
+from ..study.turns import QUANTILES, time_in_turns
 from .comparison import check_inputs, compare_outputs, host_outputs, random_inputs
-from .extras import install_packages
 from .litert_profile import profile_operators
-from .onnx_host import PACKAGES, open_onnx
+from .onnx_host import open_onnx
 from .summary import summary_row
 
 RUNTIMES = ("litert", "onnxruntime")
@@ -36,11 +35,6 @@ class HostRun:
     operators: pd.DataFrame
 
 
-def set_up_x86_host(say=print) -> None:
-    """Install onnx, onnxruntime and tf2onnx (pip, 60 MB). UserError when that fails. LiteRT is there already."""
-    install_packages(*PACKAGES, say=say)
-
-
 def simulate(
     model: Path,
     inputs: np.ndarray | None = None,
@@ -51,8 +45,7 @@ def simulate(
 ) -> HostRun:
     """Time the `.tflite` file `model` at batch 1 on one core, and compare outputs on `inputs` (default 4 random ones).
 
-    UserError in one sentence for a missing tool, a missing or damaged model, unfit inputs, a model that a runtime
-    cannot take.
+    UserError in one sentence for a missing or damaged model, unfit inputs, a model that a runtime cannot take.
     """
     model, variant = Path(model), variant or Path(model).stem
     if not runtimes or set(runtimes) - set(RUNTIMES) or n_runs < 1:
@@ -61,11 +54,11 @@ def simulate(
         )
     inputs = random_inputs(model, 4) if inputs is None else check_inputs(model, inputs)
     infer = {name: _litert(model) if name == "litert" else open_onnx(model) for name in runtimes}
-    samples = _time(infer, inputs[0], n_runs, warm_up_runs)
+    timing = time_in_turns({name: partial(infer[name], inputs[0]) for name in runtimes}, n_runs, warm_up_runs)
     rows, latency = [], []
     for name in runtimes:
         row = {"variant": variant, "platform": host_platform(), "evidence": "measured"}
-        quantiles = dict(zip(("latency_ms_low", "latency_ms", "latency_ms_high", "p99_ms"), samples[name], strict=True))
+        quantiles = timing.set_index("variant").loc[name, list(QUANTILES)].to_dict()
         latency.append({**row, "runtime": _title(name), "threads": 1, **quantiles, "n_runs": n_runs})
         if name == "onnxruntime":
             row |= compare_outputs(np.stack([infer[name](one) for one in inputs]), host_outputs(model, inputs))
@@ -89,16 +82,3 @@ def _litert(model: Path):
         interpreter.invoke()
 
     return infer
-
-
-def _time(infer: dict, one: np.ndarray, n_runs: int, warm_up_runs: int) -> dict[str, np.ndarray]:
-    """10th, 50th, 90th and 99th percentile in ms of each function, called in turns on one core."""
-    samples = {name: np.empty(n_runs) for name in infer}
-    with quiet(), pinned(1):
-        for run in range(-warm_up_runs, n_runs):
-            for name, function in infer.items():
-                start = time.perf_counter()
-                function(one)
-                if run >= 0:
-                    samples[name][run] = 1e3 * (time.perf_counter() - start)
-    return {name: np.percentile(ms, (10, 50, 90, 99)) for name, ms in samples.items()}

@@ -70,6 +70,7 @@ class FloatModel:
         if held.buffer in self._held_buffers:
             tensor, held = len(self._tensors), copy.copy(held)
             held.buffer = len(self._model.buffers)
+            held.name = held.name + f"/copy{tensor}".encode()  # ai-edge-quantizer tells tensors by their names
             self._model.buffers.append(schema.BufferT())
             self._tensors.append(held)
         self._held_buffers.add(held.buffer)
