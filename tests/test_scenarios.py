@@ -172,7 +172,7 @@ class TestBatteries:
         busy = changed(asked[3], inferences_per_hour=60_000.0)  # a period of 60 ms, for 59 ms and 20 ms awake
         own = applications.estimate_batteries(recommended[recommended["scenario"] == "always_on"], [busy]).iloc[0]
         assert not own["feasible"] and own["duty"] > 1 and "longer than the period" in own["why_not"]
-        assert "life_h" not in own
+        assert math.isnan(own["life_h"])
 
     def test_the_sweep_passes_through_the_applications_own_rate(self, recommended, batteries, asked):
         sweep = sweep_duty(recommended, asked, points=400)
@@ -193,6 +193,15 @@ class TestBatteries:
         assert (warm["power_w"] <= warm["flat_out_w"] * (1 + 1e-6)).all()
         assert warm["flat_out_share"].between(0, 1).all()
         assert (warm["temperature_c"] >= 25 - 1e-6).all() and (warm["temperature_c"] <= warm["limit_c"]).all()
+
+
+def test_charts_and_tables_stand_empty_when_nothing_is_decided(methodology, asked):
+    wish = [changed(one, constraints={"accuracy": 0.999}) for one in asked]
+    nothing = applications.recommend_scenarios(methodology, wish)
+    empty = applications.estimate_batteries(nothing, wish)
+    assert empty.empty and sweep_duty(nothing, wish).empty and estimate_heat(nothing, wish).empty
+    assert applications.compare_objectives(methodology, wish, ["energy"]).empty
+    assert figures.battery_life(sweep_duty(nothing, wish), empty).to_dict()["description"]
 
 
 def test_the_charts_tell_what_they_show(recommended, batteries, asked):

@@ -15,6 +15,12 @@ CHOSEN = [
     *("variant", "precision", "accuracy", "latency_ms", "latency_ms_low", "latency_ms_high"),
     *("energy_mj", "energy_mj_low", "energy_mj_high"),
 ]
+BATTERY = [
+    *("scenario", "platform", "variant", "inferences_per_hour", "duty", "duty_high", "max_per_hour"),
+    *("power_mw", "power_mw_low", "power_mw_high", *(f"share_{part}" for part in PARTS)),
+    *("life_h", "life_h_low", "life_h_high", "inferences", "inferences_low", "inferences_high", "crossover_per_hour"),
+    *("peak_ma", "max_ma", "feasible", "why_not", "evidence"),
+]
 
 
 def recommend_scenarios(methodology: HardwareAwareDesignMethodology, scenarios) -> pd.DataFrame:
@@ -56,7 +62,7 @@ def estimate_batteries(recommended: pd.DataFrame, scenarios) -> pd.DataFrame:
     """
     known = {scenario.id: scenario for scenario in scenarios}
     decided = recommended[recommended["decided"]]
-    return pd.DataFrame([_battery(row, known[row["scenario"]]) for _, row in decided.iterrows()])
+    return pd.DataFrame([_battery(row, known[row["scenario"]]) for _, row in decided.iterrows()], columns=BATTERY)
 
 
 def load_at(row: pd.Series, scenario: Scenario, end: str):
@@ -117,13 +123,12 @@ def _why_not(load, supply, scenario: Scenario) -> tuple[str, dict]:
 def compare_objectives(methodology: HardwareAwareDesignMethodology, scenarios, objectives: list[str]) -> pd.DataFrame:
     """What another objective would do to each scenario with a battery: `scenario, objective, variant, accuracy, energy_mj,
     life_h, life_h_low, life_h_high, evidence`, a row each where something fits and can be fed."""
-    tables = []
+    columns = ["scenario", "objective", "variant", "accuracy", "energy_mj", "life_h", "life_h_low", "life_h_high", "evidence"]
+    tables = [pd.DataFrame(columns=columns)]
     for objective in objectives:
         asked = [scenario.model_copy(update={"objective": objective}) for scenario in scenarios if scenario.battery]
         recommended = recommend_scenarios(methodology, asked)
-        batteries = estimate_batteries(recommended, asked)
-        if len(batteries) and "life_h" in batteries:
-            lives = batteries.dropna(subset=["life_h"])[["scenario", "life_h", "life_h_low", "life_h_high", "evidence"]]
-            tables.append(recommended[["scenario", "objective", "variant", "accuracy", "energy_mj"]].merge(lives))
-    columns = ["scenario", "objective", "variant", "accuracy", "energy_mj", "life_h", "life_h_low", "life_h_high", "evidence"]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+        lives = estimate_batteries(recommended, asked).dropna(subset=["life_h"])
+        chosen = recommended[["scenario", "objective", "variant", "accuracy", "energy_mj"]]
+        tables.append(chosen.merge(lives[["scenario", "life_h", "life_h_low", "life_h_high", "evidence"]]))
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)[columns]

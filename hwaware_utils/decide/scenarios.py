@@ -1,7 +1,6 @@
 """The applications of `params/scenarios.yaml`, checked: what each asks of a model, and what feeds its device."""
 
 import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -148,7 +147,6 @@ def parse_scenarios(content: object, name: str) -> list[Scenario]:
     return scenarios
 
 
-@lru_cache(maxsize=4)
 def load_scenarios(path: Path = PATH) -> tuple[Scenario, ...]:
     """The scenarios of a YAML file. UserError for a file that cannot be read or holds an impossible scenario."""
     try:
