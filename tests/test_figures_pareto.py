@@ -50,7 +50,8 @@ def test_a_click_reaches_all_three_panels():
     assert click["views"] == named
     assert len(named) == 3
     assert click["select"]["fields"] == ["variant"]
-    marks = [layer for panel in LINKED["vconcat"] for layer in panel["layer"] if "name" in layer]
+    marks = [panel["layer"][-1] for panel in LINKED["vconcat"]]
+    assert [mark["name"] for mark in marks] == named, "something lies on top of the marks and catches their clicks"
     strengths = [layer["encoding"]["opacity"]["condition"] for layer in marks]
     assert [strength["field"] for strength in strengths] == [f"on_{x}_front_probability" for x in ("latency", "size", "energy")]
     assert all(strength["param"] == "configuration" for strength in strengths)

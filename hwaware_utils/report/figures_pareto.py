@@ -94,8 +94,8 @@ def _panel(frame: pd.DataFrame, x: str, platform, clicked: alt.Parameter) -> alt
     seen = alt.Chart(frame).transform_filter(f"datum.platform == {platform.name}")
     base = seen.encode(x=alt.X(f"{column}:Q", title=title, scale=LOG), y=alt.Y("accuracy:Q", **ACCURACY))
     shades, probability = colour(frame, "precision"), f"on_{x}_front_probability"
-    strength = alt.Opacity(f"{probability}:Q", scale=alt.Scale(domain=[0, 1], range=[0.15, 1]), legend=None)
-    strong = alt.when(clicked).then(strength).otherwise(alt.value(0.04))
+    strength = alt.Opacity(f"{probability}:Q", scale=alt.Scale(domain=[0, 1], range=[0.2, 1]), legend=None)
+    strong = alt.when(clicked).then(strength).otherwise(alt.value(0.08))
     faint = alt.when(clicked).then(alt.value(0.25)).otherwise(alt.value(0.02))
     tips = tooltip(
         frame, "variant", "platform", "accuracy", "latency_ms", "size_kib", "energy_mj", probability, f"{x}_dominated_by"
@@ -114,7 +114,8 @@ def _panel(frame: pd.DataFrame, x: str, platform, clicked: alt.Parameter) -> alt
         text="told:N",
         opacity=alt.when(clicked, empty=False).then(alt.value(1)).otherwise(alt.value(0)),
     )
-    return alt.layer(*([bars] if set(ends) <= set(frame) else []), front, marks.properties(name=f"marks_{x}"), label)
+    # Labels lie below the marks: an invisible one on top would catch the clicks meant for a mark.
+    return alt.layer(*([bars] if set(ends) <= set(frame) else []), front, label, marks.properties(name=f"marks_{x}"))
 
 
 def front_probability(table: pd.DataFrame) -> alt.LayerChart:
