@@ -1,6 +1,7 @@
 """The graph page: answers on loopback with the model, keeps the browser from every other host, and stops."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,9 +12,11 @@ from http.client import HTTPConnection
 
 import pytest
 from conftest import ROOT
+from playwright.sync_api import sync_playwright
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.report import graph_page
+from hwaware_utils.workload import load_workload
 
 
 @pytest.fixture
@@ -47,6 +50,23 @@ def test_the_page_may_not_reach_another_host_and_does_not_expire(server):
     page = get(server, "/").read().decode()
     assert 'name="date"' not in page
     assert 'content="0.0.0"' in page
+
+
+def test_a_browser_draws_every_operator_and_asks_no_other_host(server):
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("chromium is not installed (apt.txt)")
+    asked = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.wait_for_selector("#canvas .node", state="attached", timeout=60_000)
+        drawn = page.locator("#canvas .node").count()
+        browser.close()
+    assert drawn >= len(load_workload(graph_page.default_model()))
+    assert {url.split("/")[2] for url in asked} == {f"127.0.0.1:{server.server_port}"}
 
 
 @pytest.mark.parametrize("path", ["/data/other.tflite", "/data/../__init__.py/x", "/../../requirements.txt"])

@@ -9,7 +9,7 @@ from simulator_tools import stored_model
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.results import REFERENCE
-from hwaware_utils.study import data, export_onnx, model_files, onnx_exports, onnx_layout, toolchains
+from hwaware_utils.study import data, export_onnx, model_files, model_graph, onnx_exports, onnx_layout, toolchains
 from hwaware_utils.study.turns import time_in_turns
 
 FP32, INT8 = (stored_model(f"memory-{precision}") for precision in ("fp32", "int8_ptq"))
@@ -70,6 +70,7 @@ def test_layout_row_counts_what_the_graph_holds(files):
 def test_exports_are_written_whole(files, monkeypatch, tmp_path):
     monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path))
     paths = onnx_exports.write_exports(files, "smoke")
+    assert paths[2].name == "onnx.onnx"
     assert [path.read_bytes() for path in paths] == [file.content for file in files]
     assert {path.parent for path in paths} == {tmp_path / "smoke" / "exports"}
     assert len(list(paths[0].parent.iterdir())) == len(files)
@@ -95,9 +96,9 @@ def test_a_recorded_comparison_counts_for_its_own_settings_only(monkeypatch):
     rows = pd.DataFrame({"calibration_images": [200], "accuracy_n": [100], "seed": [7], "evidence": ["recorded"]})
     monkeypatch.setattr(toolchains, "recorded_table", lambda *_: rows)
     source = SimpleNamespace(files={"fp32": FP32})
-    assert toolchains._recorded_toolchains(source, p)["latency_evidence"].tolist() == ["recorded"]
+    assert toolchains._recorded(source, p)[0]["latency_evidence"].tolist() == ["recorded"]
     for change in ({"seed": 8}, {"toolchain_images": 101}, {"calibration_images": 1}):
-        assert toolchains._recorded_toolchains(source, SimpleNamespace(**{**vars(p), **change})) is None
+        assert toolchains._recorded(source, SimpleNamespace(**{**vars(p), **change})) is None
 
 
 def test_bad_input_is_told_in_one_sentence(digits):
@@ -110,3 +111,11 @@ def test_bad_input_is_told_in_one_sentence(digits):
     source = SimpleNamespace(files={"fp32": FP32}, facts={"recipe": {"architecture": "memory"}, "dataset": "d"})
     with pytest.raises(UserError, match="needs images"):
         onnx_exports.onnx_int8(source, b"", SimpleNamespace(**{**vars(p), "seed": 987}), None)
+
+
+def test_a_block_is_expansion_depthwise_projection():
+    table = model_graph.block_operators(INT8, "block_2")
+    assert table["operator"].tolist() == ["CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D", "ADD"]
+    assert set(table["dtype"]) == {"int8"}
+    with pytest.raises(UserError, match="no block 'block_99'"):
+        model_graph.block_operators(INT8, "block_99")

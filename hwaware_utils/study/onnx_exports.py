@@ -44,10 +44,10 @@ def onnx_int8(source: artifacts.Artifact, fp32_onnx: bytes, p, data: Dataset | N
 
 
 def write_exports(files: list[ModelFile], profile: str) -> list[Path]:
-    """Each file as build/<profile>/exports/<variant>.<file type>."""
+    """Each file as build/<profile>/exports/<variant>.<file type>; the ending says that it is ONNX."""
     paths = []
     for file in files:
-        target = build_dir(profile) / "exports" / f"{file.variant}.{file.file_type}"
+        target = build_dir(profile) / "exports" / f"{file.variant.removesuffix('-onnx')}.{file.file_type}"
         with written_whole(target) as path:
             path.write_bytes(file.content)
         paths.append(target)

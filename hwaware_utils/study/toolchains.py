@@ -46,13 +46,13 @@ def survey(variants: pd.DataFrame, p, data: Dataset | None) -> Survey:
     """
     sources = {name: _source(variants, name, p) for name in p.exported}
     first = p.exported[0]
-    recorded = None if p.retrain else _recorded_toolchains(sources[first], p)
+    recorded = None if p.retrain else _recorded(sources[first], p)
     ours = artifacts.locate(*_row(variants, first, "int8_ptq")[["model_file", "sha256"]], p.profile)
     paths = [source.files["fp32"] for source in sources.values()]
     contents = to_onnx(paths if recorded is not None else [*paths, ours])
-    exports, made = [], {}
-    for name, fp32_onnx in zip(p.exported, contents, strict=False):
-        exports += made.setdefault(name, _exports(name, sources[name], fp32_onnx, variants, p, data))
+    pairs_of = zip(sources.items(), contents, strict=False)  # one more where the toolchains are made
+    made = {name: _exports(name, source, content, variants, p, data) for (name, source), content in pairs_of}
+    exports = [file for files in made.values() for file in files]
     toolchains = [] if recorded is not None else _toolchains(sources[first], ours, made[first], contents[-1], p, data)
     others = [file for file in toolchains if file not in exports]
     nchw = with_channels_first(made[first][1])
@@ -62,10 +62,13 @@ def survey(variants: pd.DataFrame, p, data: Dataset | None) -> Survey:
     tables = [_measured(files, sources[name], timing, p, data) for name, files in groups.items()]
     table = pd.concat(tables, ignore_index=True)
     names = [file.variant for file in toolchains]
-    chosen = table.set_index("variant", drop=False).loc[names].reset_index(drop=True) if names else recorded
-    exported = table[table["file_sha256"].isin([file.sha256 for file in exports])]
+    chosen = table.set_index("variant", drop=False).loc[names].reset_index(drop=True) if names else recorded[0]
+    exported = table[table["file_sha256"].isin([file.sha256 for file in exports])].reset_index(drop=True)
+    if recorded is not None:
+        return Survey(chosen, exported, recorded[1])
     in_onnx = [file for file in [*made[first], *others, nchw] if file.file_type == "onnx"]
-    return Survey(chosen, exported.reset_index(drop=True), describe_layout(in_onnx, timing, p.n_runs // 4 + 1))
+    layout = describe_layout(in_onnx, timing, p.n_runs // 4 + 1)
+    return Survey(chosen, exported, layout.assign(sha256=artifacts.sha256(sources[first].files["fp32"])))
 
 
 def _exports(name: str, source, fp32_onnx: bytes, variants: pd.DataFrame, p, data) -> list[ModelFile]:
@@ -125,12 +128,12 @@ def _measured(files: list[ModelFile], source, timing: pd.DataFrame, p, data: Dat
     return pd.concat([table, accuracy, times], axis=1)
 
 
-def _recorded_toolchains(source, p) -> pd.DataFrame | None:
-    """The stored comparison, if it was made of the same FP32 file with the same settings."""
-    rows = recorded_table("toolchains", artifacts.sha256(source.files["fp32"]))
+def _recorded(source, p) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """The stored toolchains and layout, if they were made of the same FP32 file with the same settings."""
+    rows, layout = (recorded_table(name, artifacts.sha256(source.files["fp32"])) for name in ("toolchains", "onnx_layout"))
     settings = {"calibration_images": p.calibration_images, "accuracy_n": p.toolchain_images, "seed": p.seed}
     same = rows is not None and all(name in rows and rows[name].eq(value).all() for name, value in settings.items())
-    return rows.assign(latency_evidence="recorded") if same else None
+    return (rows.assign(latency_evidence="recorded"), layout) if same and layout is not None else None
 
 
 def _sample(data: Dataset, p) -> tuple[np.ndarray, np.ndarray]:
