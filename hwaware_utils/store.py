@@ -63,7 +63,7 @@ def _checksums(source: Path, tables: dict) -> set[str]:
 
 def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
     """The manifest entries, own before stored, with a file whose sha256 is in `used` (of an update: the file that its delta
-    makes), and the biases made for these.
+    makes), and the biases and ranges made for these.
 
     Left out is what is made again in seconds and without the data set: fp16 and dynamic files, and the Keras weights of
     networks that teach nobody.
@@ -73,7 +73,8 @@ def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
     kept = {}
     for name, entry in known.items():
         precision = entry["recipe"].get("precision")
-        checksums = {entry["recipe"]["source"]} if precision == "biases" else {f["sha256"] for f in entry["files"].values()}
+        made_for = {entry["recipe"]["source"]} if precision in ("biases", "onnx_ranges") else set()
+        checksums = made_for or {f["sha256"] for f in entry["files"].values()}
         checksums |= set(entry.get("successors", {}).values())
         if used & checksums and precision not in ("fp16", "dynamic"):
             files = {role: file for role, file in entry["files"].items() if role != "weights" or name in taught}

@@ -103,3 +103,19 @@ class Quantization(Timing):
 class Failures(Common):
     calibration_images: Positive = 200
     failure_images: Positive = 200
+
+
+class Toolchains(Common):
+    retrain: bool = False
+    calibration_images: Positive = 200
+    exported: Annotated[list[Literal["baseline", "latency", "memory", "energy"]], Field(min_length=1)] = ["memory"]
+    toolchain_images: Positive = 200
+    warm_up_runs: Count = 10
+    n_runs: Annotated[int, Field(ge=10)] = 100
+
+    @field_validator("exported")
+    @classmethod
+    def exported_once(cls, exported):
+        if len(set(exported)) < len(exported):
+            raise ValueError("each architecture once")
+        return exported
