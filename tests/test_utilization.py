@@ -231,7 +231,7 @@ class TestDenominators:
 
 class TestBadInput:
     def test_simulations_that_are_missing_are_named(self):
-        with pytest.raises(UserError, match="run notebooks/04c_simulators.ipynb"):
+        with pytest.raises(UserError, match="run notebooks/04c_simulators"):
             simulated.load_simulated("no_such_profile")
 
     def test_a_share_outside_of_0_to_1_is_refused(self):

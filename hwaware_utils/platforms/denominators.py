@@ -20,7 +20,7 @@ def three_shares(gmacs_s: float, platform: str, arithmetic: str, claimed_gflops:
     arithmetic that runs) of a speed in 1e9 MAC/s.
 
     >>> {name: round(share, 2) for name, share in three_shares(76.8, "apple_m1", "int8", 50).items()}
-    {'flop_share': 3.07, 'float_share': 1.5, 'share': 0.38}
+    {'flop_share': 3.07, 'float_share': 1.5, 'share': 0.37}
     """
     spec = load_platform(platform)
     return {
