@@ -156,6 +156,7 @@ def test_what_was_noticed_by_hand():
     found = drift.detection(summary).iloc[0]
     assert (found["harmful"], found["harmful_noticed"], found["worst_missed_points"]) == (2, 1, 4.0)
     assert (found["harmless"], found["harmless_noticed"]) == (1, 1)
+    assert found["cheapest_noticed_points"] == 0.5
     assert (found["slowest_frames"], found["clean_alarm_share"]) == (200, 0.1)
 
 

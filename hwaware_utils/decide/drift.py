@@ -121,7 +121,8 @@ def detection(summary: pd.DataFrame, harm_points: float = 1.0) -> pd.DataFrame:
     """What each method noticed, from `measure_drift`'s summary: harmful means that `harm_points` of accuracy or more are lost.
 
     Columns: method, harmful, harmful_noticed, worst_missed_points (lost unnoticed; 0 if nothing is), harmless,
-    harmless_noticed, slowest_frames (until the last of the noticed ones is), clean_alarm_share, evidence.
+    harmless_noticed, cheapest_noticed_points (lost to the least harmful change that was noticed), slowest_frames (until
+    the last of the noticed ones is), clean_alarm_share, evidence.
     """
     rows = []
     for method, part in summary.groupby("method", sort=False):
@@ -132,6 +133,7 @@ def detection(summary: pd.DataFrame, harm_points: float = 1.0) -> pd.DataFrame:
             {"method": method, "harmful": (changed & harm).sum(), "harmful_noticed": (changed & harm & seen).sum(),
              "worst_missed_points": max(missed.max(), 0.0) if len(missed) else 0.0,
              "harmless": (changed & ~harm).sum(), "harmless_noticed": (changed & ~harm & seen).sum(),
+             "cheapest_noticed_points": lost[changed & seen].min(),
              "slowest_frames": part.loc[changed, "trigger_frames"].max(),
              "clean_alarm_share": part.loc[~changed, "alarm_share"].iloc[0], "evidence": part["evidence"].iloc[0]}
         )  # fmt: skip
