@@ -107,10 +107,40 @@ def recommend(
     answer = ask(platform, objective, weights, limits, profile, table)
     if as_json:
         typer.echo(json.dumps(answer.as_dict(), indent=1, ensure_ascii=False))
-    if answer.choice is None:
-        raise UserError(answer.sentence())
+    answer.must_fit()
     if not as_json:
         typer.echo(tell(answer))
+
+
+@app.command()
+def explore(
+    platform: Annotated[str, typer.Option(help="a platform id: the name of a file in params/platforms")],
+    trials: Annotated[int, typer.Option(help="complete trials in all, whoever ran them, earlier calls included")] = 300,
+    storage: Annotated[str, typer.Option(help="a file, or for many machines postgresql+psycopg://user:password@host/db")] = "",
+    workers: Annotated[int, typer.Option(help="processes here; the same command on other machines joins in")] = 1,
+    minimise: Annotated[
+        str, typer.Option(help="beside the accuracy: latency_ms, energy_mj, ram_kib, flash_kib")
+    ] = "latency_ms",
+    seed: Annotated[int, typer.Option(help="one worker and a new study: the same seed, the same trials")] = 7,
+    profile: Annotated[str, typer.Option(help="take the points of build/<profile> instead of the stored reference")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="answer in JSON")] = False,
+) -> None:
+    """Search widths, resolution, distillation and number format for a platform; resumes what the storage holds."""
+    from .decide.explore.answer import front_of, shown
+    from .decide.explore.known import load_search
+    from .decide.explore.storage import default_file, hidden
+    from .decide.explore.workers import explore as run_study
+
+    search = load_search(platform, tuple(minimise.split(",")), profile)
+    place = storage or default_file(platform)
+    table = run_study(search, trials, place, workers, seed)
+    front = shown(front_of(table, search))
+    if as_json:
+        answer = {"platform": platform, "trials": len(table), "storage": hidden(place), "front": front.to_dict("records")}
+        typer.echo(json.dumps(answer, indent=1))
+        return
+    typer.echo(front.round(4).to_string(index=False))
+    typer.echo(f"{len(front)} of {len(table)} trials are on the front; the study is kept in {hidden(place)}.")
 
 
 @app.command()

@@ -28,7 +28,7 @@ def measure_pruning(p, baseline: artifacts.Artifact, data: Dataset | None) -> pd
     ]
     recipes = [replace(common, architecture="sweep", expansion=kept, choice=choice) for kept, choice in cases]
     labels = pd.DataFrame(cases, columns=["kept_share", "choice"])
-    return _measured("pruning_sweep", labels, recipes, p, baseline, data)
+    return short_trainings("pruning_sweep", labels, recipes, p, baseline, data)
 
 
 def measure_distillation(p, baseline: artifacts.Artifact, data: Dataset | None) -> pd.DataFrame:
@@ -40,31 +40,35 @@ def measure_distillation(p, baseline: artifacts.Artifact, data: Dataset | None) 
     cases = [(name, weight) for name in p.distilled for weight in (p.teacher_weight, 0.0)]
     recipes = [replace(_short(p, variant_recipe(p, start, name)), teacher_weight=weight) for name, weight in cases]
     labels = pd.DataFrame(cases, columns=["architecture", "teacher_weight"])
-    return _measured("distillation", labels, recipes, p, baseline, data)
+    return short_trainings("distillation", labels, recipes, p, baseline, data)
 
 
 def _short(p, recipe: Recipe) -> Recipe:
     return replace(recipe, train_images=p.ablation_images, epochs=p.ablation_epochs)
 
 
-def _measured(name: str, labels: pd.DataFrame, recipes: list[Recipe], p, baseline, data: Dataset | None) -> pd.DataFrame:
+def short_trainings(name: str, labels: pd.DataFrame, recipes: list[Recipe], p, baseline, data: Dataset | None) -> pd.DataFrame:
+    """`labels` with what each of `recipes` gives: found or trained here, or recorded as the table `name` for these recipes.
+
+    `p` has profile and retrain. UserError when it is not recorded and there is no data, or too little.
+    """
     checksum = baseline.facts["files"]["fp32"]["sha256"]
     recorded = None if p.retrain else recorded_table(name, checksum)
     if recorded is not None and recorded["recipe"].tolist() == [recipe.id for recipe in recipes]:
         return recorded
     if data is None:
-        raise UserError(f"the {name} ablation is not recorded for these settings, and there is no data set to run it on.")
-    if p.ablation_images > len(data.x_train):
-        raise UserError(f"ablation_images {p.ablation_images}: the data set has {len(data.x_train)} training images.")
+        raise UserError(f"the table {name} is not recorded for these settings, and there is no data set to train on.")
+    if (most := max(recipe.train_images for recipe in recipes)) > len(data.x_train):
+        raise UserError(f"{name} wants {most} training images: the data set has {len(data.x_train)}.")
     teacher, n, rows = functools.cache(lambda: keras_model(baseline)), len(data.y_test), []
     for recipe in recipes:
         log = _log(recipe, p, teacher, data)
         accuracy = float(log["test_accuracy"].iloc[-1])
         low, high = wilson_interval(accuracy * n, n)
         rows.append({"recipe": recipe.id, "start_accuracy": log["test_accuracy"].iloc[0],
-                     "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high, "accuracy_n": n})  # fmt: skip
-    common = {"images": p.ablation_images, "epochs": p.ablation_epochs, "sha256": checksum, "evidence": "measured"}
-    return pd.concat([labels, pd.DataFrame(rows)], axis=1).assign(**common)
+                     "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high, "accuracy_n": n,
+                     "images": recipe.train_images, "epochs": recipe.epochs, "seconds": log["seconds"].sum()})  # fmt: skip
+    return pd.concat([labels, pd.DataFrame(rows)], axis=1).assign(sha256=checksum, evidence="measured")
 
 
 def _log(recipe: Recipe, p, teacher, data: Dataset) -> pd.DataFrame:

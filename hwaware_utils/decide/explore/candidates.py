@@ -42,17 +42,21 @@ def expected_gains(
 
     `accuracies` (points x draws) stand for the accuracy of the points; `front` has accuracy and `minimise`.
     """
-    columns = ["accuracy", *minimise]
     before = hypervolume(front, ["accuracy"], minimise, reference)
+    top = max(float(accuracies.max()), float(front["accuracy"].max()), reference.worst["accuracy"])
+    # With the other objectives fixed the gain is piecewise linear in the accuracy, with bends at the front's accuracies
+    bends = np.unique([reference.worst["accuracy"], *front["accuracy"].clip(lower=reference.worst["accuracy"]), top])
     gains = np.zeros(len(points))
-    for k, (_, point) in enumerate(points.iterrows()):
-        if any(point[name] >= reference.worst[name] for name in minimise):
-            continue
-        able = accuracies[k][accuracies[k] > reference.worst["accuracy"]]
-        for accuracy in able:
-            grown = np.vstack([front[columns].to_numpy(float), [accuracy, *point[minimise]]])
-            gains[k] += hypervolume(pd.DataFrame(grown, columns=columns), ["accuracy"], minimise, reference) - before
-    return gains / accuracies.shape[1]
+    for k, costs in enumerate(points[minimise].to_numpy(float)):
+        grown = [_with(front, minimise, accuracy, costs) for accuracy in bends]
+        at_bends = [hypervolume(table, ["accuracy"], minimise, reference) - before for table in grown]
+        gains[k] = np.interp(accuracies[k], bends, at_bends).mean()
+    return gains
+
+
+def _with(front: pd.DataFrame, minimise: list[str], accuracy: float, costs: np.ndarray) -> pd.DataFrame:
+    columns = ["accuracy", *minimise]
+    return pd.DataFrame(np.vstack([front[columns].to_numpy(float), [accuracy, *costs]]), columns=columns)
 
 
 def choose_candidates(
@@ -73,6 +77,5 @@ def choose_candidates(
         best = int(gain.argmax())
         chosen.append(best)
         gains.append(gain[best])
-        believed = points.iloc[[best]].assign(accuracy=middle.iloc[best])
-        front = pd.concat([front[["accuracy", *minimise]], believed[["accuracy", *minimise]]], ignore_index=True)
+        front = _with(front, minimise, middle.iloc[best], points[minimise].iloc[best].to_numpy(float))
     return points.iloc[chosen].assign(expected_gain=gains)

@@ -43,11 +43,11 @@ class Search:
     @property
     def fingerprint(self) -> str:
         """Twelve hex digits that change with anything that changes an answer."""
-        step = self.surrogate.fidelity
-        facts = {"platform": self.platform, "start": self.start.id, "resolutions": self.resolutions, "minimise": self.minimise,
-                 "threads": self.threads, "features": self.surrogate.features, "loss": [round(x, 9) for x in self.loss],
-                 "coefficients": [round(float(x), 9) for x in (*self.surrogate.coefficients, *astuple(step))]}  # fmt: skip
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+        model, step = self.surrogate, self.surrogate.fidelity
+        numbers = (*model.coefficients, model.floor, *astuple(step), *self.loss)
+        asked = (self.platform, self.start.id, self.resolutions, self.threads, self.minimise, model.features)
+        facts = [asked, [round(float(x), 9) for x in numbers]]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
     def suggest(self, trial) -> tuple[Point, str]:
         """A point and a number format, asked of an Optuna trial."""

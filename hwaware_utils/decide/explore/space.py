@@ -7,10 +7,11 @@ from functools import lru_cache
 import pandas as pd
 
 from ...base.errors import UserError
-from ...platforms.mobilenet import v2_channels
+from ...platforms.mobilenet import cut_mobilenet, v2_channels
 from ...platforms.predict import predict_cut
 from ...study.exploration_points import Point
 from ...study.recipe import Recipe
+from ...workload import summary
 
 SHARES = ("expansion", "stream", "head")
 NEEDS = ("latency_ms", "ram_kib", "flash_kib", "energy_mj")
@@ -35,6 +36,17 @@ def point_table(points: list[Point], start: Recipe, platform: str, precision: st
     rows = [asdict(point) | dict(_needs(_channels(point, start), point.resolution, start.classes, platform, precision, threads))
             for point in points]  # fmt: skip
     return pd.DataFrame(rows, columns=None if rows else [*(field.name for field in fields(Point)), *NEEDS])
+
+
+def with_work(table: pd.DataFrame, start: Recipe) -> pd.DataFrame:
+    """`table` (columns of a point) with macs and parameters: what the surrogate's features are made of."""
+    work = [summary(cut_mobilenet(_channels(point, start), point.resolution, start.classes)[0]) for point in points_of(table)]
+    return table.assign(macs=[row["macs"] for row in work], parameters=[row["parameters"] for row in work])
+
+
+def points_of(table: pd.DataFrame) -> list[Point]:
+    """The points of a table that has their columns."""
+    return as_points(table[[field.name for field in fields(Point)]].itertuples(index=False, name=None))
 
 
 def same_network(point: Point, start: Recipe) -> tuple:

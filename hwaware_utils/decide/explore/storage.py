@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 from ...base.errors import UserError
+from ...base.results import build_dir
 
 HEARTBEAT_S, GRACE_S = 10, 30
 HELP = "a file such as explore.db, or a database such as postgresql+psycopg://user:password@host/name"
@@ -32,6 +33,11 @@ def storage_url(place: str) -> str:
         raise UserError(f"storage {place!r} is a folder or nothing: give {HELP}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{path}"
+
+
+def default_file(platform: str) -> str:
+    """The file of a platform's study when nobody names another."""
+    return str(build_dir("explore") / f"{platform}.db")
 
 
 def hidden(place: str) -> str:

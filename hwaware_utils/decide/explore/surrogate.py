@@ -1,8 +1,10 @@
 """Accuracy of a network that nobody has trained: from those trained briefly, and from those trained both ways.
 
-log(error rate after the brief training) = a + b . features, by ordinary least squares. The features are chosen by
-leave-one-out error (Allen 1974, PRESS) among those where more network never means more errors, at most one for every
-four trained networks. `fidelity` leads from there to the full training.
+Error rate after the brief training = floor + exp(a + b . features), by ordinary least squares of its logarithm: a power
+law down to what cannot be learned (Hestness et al. 2017, https://arxiv.org/abs/1712.00409). The floor, a share of the
+teacher's error rate, and the features are those with the least leave-one-out error (Allen 1974, PRESS), among models where
+more network never means more errors, with at most one feature for every four trained networks. `fidelity` leads from there
+to the full training.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from ...base.errors import UserError
 from .fidelity import Fidelity, fit_fidelity
 
 FEATURES = ("log_macs", "log_parameters", "log_resolution", "log_expansion", "log_stream", "log_head", "taught")
+FLOORS = (0.0, 0.3, 0.5, 0.7, 0.85)  # shares of the teacher's error rate
 POINTS_PER_FEATURE = 4
 CONFIDENCE = 0.9
 
@@ -28,10 +31,11 @@ def feature_table(points: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A fitted surrogate: `coefficients` (constant first) of `features`; `spread` is the residuals' standard deviation of log
-    error rates, with `freedom` degrees of freedom; `fidelity` leads from the brief training to the full one."""
+    """A fitted surrogate: `coefficients` (constant first) of `features`; `spread` is the residuals' standard deviation of the
+    logarithm above `floor`, with `freedom` degrees of freedom; `fidelity` leads from the brief training to the full one."""
 
     features: tuple[str, ...]
+    floor: float
     coefficients: np.ndarray
     inverse: np.ndarray
     spread: float
@@ -45,8 +49,11 @@ class Surrogate:
         """
         x = _design(feature_table(points), self.features)
         leverage = np.einsum("ij,jk,ik->i", x, self.inverse, x)
-        middle, step = self.fidelity.transfer(x @ self.coefficients)
-        brief = (self.fidelity.slope * self.spread) ** 2 * (1 + leverage)
+        above = np.exp(x @ self.coefficients)
+        middle, step = self.fidelity.transfer(np.log(self.floor + above))
+        # what a change of the logarithm above the floor changes in the logarithm of the whole error rate
+        slope = self.fidelity.slope * above / (self.floor + above)
+        brief = (slope * self.spread) ** 2 * (1 + leverage)
         parts = brief**2 / self.freedom + step**2 / max(self.fidelity.freedom, 1)
         freedom = np.divide((brief + step) ** 2, parts, out=np.full(len(x), 1e6), where=parts > 0)
         return middle, np.sqrt(brief + step), freedom
@@ -65,45 +72,48 @@ class Surrogate:
         return 1 - np.minimum(np.exp(middle[:, None] + deviation[:, None] * noise), 1.0)
 
 
-def fit_surrogate(brief: pd.DataFrame, full: pd.DataFrame | None = None) -> Surrogate:
+def fit_surrogate(brief: pd.DataFrame, full: pd.DataFrame | None = None, teacher_accuracy: float = 1.0) -> Surrogate:
     """The surrogate of `brief` (a row a network: the columns of `feature_table` and accuracy, all trained alike).
 
     `full`: rows `accuracy_brief, accuracy` of the networks trained both ways; None predicts the brief training. All with
     accuracy_n, the number of test images. UserError for fewer than three points.
     """
-    errors = log_errors(brief["accuracy"], brief["accuracy_n"])
     if len(brief) < 3:
         raise UserError(f"{len(brief)} trained points are too few to fit a surrogate: train at least 3 (explore_points).")
-    table = feature_table(brief)
-    features = choose_features(table, errors)
-    x = _design(table, features)
+    logs, table = log_errors(brief["accuracy"], brief["accuracy_n"]), feature_table(brief)
+    features, floor = choose_model(table, logs, 1 - teacher_accuracy)
+    x, y = _design(table, features), np.log(np.exp(logs) - floor)
     inverse = np.linalg.pinv(x.T @ x)
-    coefficients = inverse @ x.T @ errors
-    freedom = max(len(x) - x.shape[1], 1)
-    spread = float(np.sqrt(((errors - x @ coefficients) ** 2).sum() / freedom))
+    coefficients = inverse @ x.T @ y
+    freedom = max(len(x) - x.shape[1] - (floor > 0), 1)
+    spread = float(np.sqrt(((y - x @ coefficients) ** 2).sum() / freedom))
     both = [log_errors(full[name], full["accuracy_n"]) for name in ("accuracy_brief", "accuracy")] if full is not None else []
     fidelity = fit_fidelity(*both) if both else Fidelity()
-    return Surrogate(features, coefficients, inverse, spread, freedom, fidelity)
+    return Surrogate(features, floor, coefficients, inverse, spread, freedom, fidelity)
 
 
-def choose_features(table: pd.DataFrame, errors: np.ndarray) -> tuple[str, ...]:
-    """The features with the smallest leave-one-out error whose coefficients are all <= 0: more network, fewer errors."""
+def choose_model(table: pd.DataFrame, logs: np.ndarray, teacher_error: float) -> tuple[tuple[str, ...], float]:
+    """Features and floor with the smallest leave-one-out error of log error rates; all coefficients are <= 0."""
     varied = [name for name in FEATURES if np.ptp(table[name].to_numpy()) > 0]
-    best, smallest = (), _press(np.ones((len(table), 1)), errors)[0]
-    for count in range(1, len(table) // POINTS_PER_FEATURE + 1):
+    errors = np.exp(logs)
+    best, smallest = ((), 0.0), np.inf
+    for count in range(len(table) // POINTS_PER_FEATURE + 1):
         for names in combinations(varied, count):
-            press, slopes = _press(_design(table, names), errors)
-            if press < smallest and (slopes <= 1e-9).all():
-                best, smallest = names, press
+            x = _design(table, names)
+            for floor in (share * teacher_error for share in FLOORS if share * teacher_error < 0.95 * errors.min()):
+                press, slopes = _press(x, np.log(errors - floor), (errors - floor) / errors)
+                if press < smallest and (slopes <= 1e-9).all():
+                    best, smallest = (names, floor), press
     return best
 
 
-def leave_one_out(brief: pd.DataFrame) -> pd.DataFrame:
-    """Each point predicted from the others, features chosen anew: `accuracy` (trained), `predicted`, `_low`, `_high`,
+def leave_one_out(brief: pd.DataFrame, teacher_accuracy: float = 1.0) -> pd.DataFrame:
+    """Each point predicted from the others, model chosen anew: `accuracy` (trained), `predicted`, `_low`, `_high`,
     error_points (predicted - trained, hundredths), inside, evidence."""
     rows = []
     for k in range(len(brief)):
-        one = fit_surrogate(brief.drop(brief.index[k])).predict(brief.iloc[[k]]).iloc[0]
+        others = fit_surrogate(brief.drop(brief.index[k]), None, teacher_accuracy)
+        one = others.predict(brief.iloc[[k]]).iloc[0]
         rows.append((one["accuracy"], one["accuracy_low"], one["accuracy_high"]))
     table = brief.reset_index(drop=True)
     table[["predicted", "predicted_low", "predicted_high"]] = rows
@@ -115,14 +125,15 @@ def _design(table: pd.DataFrame, names) -> np.ndarray:
     return np.column_stack([np.ones(len(table)), *(table[name].to_numpy(float) for name in names)])
 
 
-def _press(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Sum of squared leave-one-out residuals, e / (1 - leverage), and the slopes; inf where a point cannot be left out."""
+def _press(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """Sum of squares of the leave-one-out residuals, e / (1 - leverage), times `weights`, and the slopes; inf where a point
+    cannot be left out."""
     inverse = np.linalg.pinv(x.T @ x)
     slopes = inverse @ x.T @ y
     left = 1 - np.einsum("ij,jk,ik->i", x, inverse, x)
     if (left < 1e-6).any() or np.linalg.matrix_rank(x) < x.shape[1]:
         return np.inf, slopes[1:]
-    return float((((y - x @ slopes) / left) ** 2).sum()), slopes[1:]
+    return float(((weights * (y - x @ slopes) / left) ** 2).sum()), slopes[1:]
 
 
 def log_errors(accuracy, images) -> np.ndarray:
