@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hwaware_utils.base import artifacts
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.results import REFERENCE
+from hwaware_utils.base.schema_study import Optimizations
 from hwaware_utils.study import data, trained
 from hwaware_utils.study.recipe import Recipe
 
@@ -143,3 +145,25 @@ def test_a_damaged_manifest_is_refused_by_name(stored):
         manifest.write_text(text)
         with pytest.raises(UserError, match=r"manifest\.json is damaged"):
             artifacts.find(RECIPE.id, "smoke")
+
+
+def test_an_ablation_is_trained_once(few_digits, tmp_path, monkeypatch):
+    from hwaware_utils.study import ablations, training
+
+    monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path))
+    asked = []
+
+    def train(recipe, data, folder, teacher):
+        asked.append(recipe)
+        return None, pd.DataFrame({"seconds": [0.0, 2.5], "test_accuracy": [0.1 + 0.2, 1 / (2 + len(asked))]})
+
+    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(ablations, "keras_model", lambda artifact: None)
+    facts = {"recipe": RECIPE.facts, "files": {"fp32": {"sha256": "of no stored file"}}}
+    baseline = artifacts.Artifact("baseline-0123", {}, facts, recorded=False)
+    p = Optimizations(ablation_images=64)
+    first, again = (ablations.measure_distillation(p, baseline, few_digits) for _ in range(2))
+    assert [recipe.teacher_weight for recipe in asked] == [p.teacher_weight, 0.0]
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    ablations.measure_distillation(Optimizations(ablation_images=32), baseline, few_digits)
+    assert len(asked) == 4
