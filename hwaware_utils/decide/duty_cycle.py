@@ -25,14 +25,6 @@ def sweep_duty(recommended: pd.DataFrame, scenarios, points: int = 60) -> pd.Dat
                 | {"life_h": lives["value"], "life_h_low": lives["high"], "life_h_high": lives["low"]}
                 | {"share_inference": (parts["inference"] + parts["awake"]) / sum(parts.values()), "evidence": "modelled"}
             )
-    columns = [
-        "scenario",
-        "variant",
-        "inferences_per_hour",
-        "life_h",
-        "life_h_low",
-        "life_h_high",
-        "share_inference",
-        "evidence",
-    ]
-    return pd.DataFrame(rows, columns=[*columns, "evidence"])
+    lives = ["life_h", "life_h_low", "life_h_high"]
+    columns = ["scenario", "variant", "inferences_per_hour", *lives, "share_inference", "evidence"]
+    return pd.DataFrame(rows, columns=columns)
