@@ -13,6 +13,7 @@ import pandas as pd
 from ..base import artifacts
 from ..base.errors import UserError
 from ..base.reference import recorded_table
+from ..tflite_write import compact
 from . import converter_int8, plain_int8
 from .benchmark import open_model
 from .data import Dataset
@@ -90,7 +91,7 @@ def _toolchains(source, ours, exports: list[ModelFile], ours_onnx: bytes, p, dat
         raise UserError("the toolchains are not recorded for these settings, and comparing them needs images of the data set.")
     images, fp32 = calibration_images(data, p.calibration_images, p.seed), source.files["fp32"]
     name, quantizer = source.facts["recipe"]["architecture"], f"ai-edge-quantizer {metadata.version('ai-edge-quantizer')}"
-    plain = plain_int8.convert_int8(fp32, calibration_inputs(fp32, images))
+    plain = compact(plain_int8.convert_int8(fp32, calibration_inputs(fp32, images)))
     converted = converter_int8.convert_int8(source, images)
     own = next((f for f in exports if f.content == ours.read_bytes()), None)
     own = own or ModelFile(f"{name}-int8_ptq", "int8", "tflite", quantizer, ours.read_bytes())
