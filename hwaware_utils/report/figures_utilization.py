@@ -20,8 +20,7 @@ def utilization(table: pd.DataFrame) -> alt.FacetChart:
     """
     frame = table[table["resource"].isin(LIMITING)].dropna(subset=["utilization"]).reset_index(drop=True)
     shades = colour(frame, "precision")
-    # one step a resource, not one a precision
-    base = alt.Chart(frame, height=alt.Step(26, **{"for": "position"})).encode(
+    base = alt.Chart(frame, height=alt.Step(13)).encode(
         y=alt.Y("resource:N", title=None, sort=LIMITING, axis=alt.Axis(grid=True)), yOffset="precision:N"
     )
     tips = tooltip(
