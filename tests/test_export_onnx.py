@@ -37,6 +37,7 @@ def test_the_same_file_gives_the_same_bytes(converted):
     assert converted[0] == converted[2]
     model = onnx.load_from_string(converted[0])
     assert onnx_graph.canonical(model) == model
+    assert str(FP32.parent).encode() not in converted[0], "the path of the source is in the file"
 
 
 def test_names_are_those_of_the_layers(converted):

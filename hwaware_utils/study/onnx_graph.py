@@ -4,6 +4,7 @@ tf2onnx numbers nodes and tensors in an order that differs from run to run. What
 checksums of files) would be lost with each conversion.
 """
 
+import re
 from collections import Counter
 
 import onnx
@@ -14,6 +15,7 @@ from .quantization import INPUT
 
 OUTPUT = "logits"
 LAYERS = ("Conv", "Gemm", "MatMul")
+_COUNTER = re.compile(r"__\d+$")  # tf2onnx counts what it inserts, and not always in the same order
 
 
 def canonical(model: "onnx.ModelProto") -> "onnx.ModelProto":
@@ -33,7 +35,7 @@ def canonical(model: "onnx.ModelProto") -> "onnx.ModelProto":
     graph, nodes, seen = copy.graph, _in_order(model.graph), Counter()
     names = {"": "", graph.input[0].name: INPUT}
     for node in nodes:
-        kind = short_name(node.name) if node.op_type in LAYERS else node.op_type
+        kind = short_name(_COUNTER.sub("", node.name)) if node.op_type in LAYERS else node.op_type
         node.name = f"{kind}_{seen[kind]}" if seen[kind] or node.op_type not in LAYERS else kind
         seen[kind] += 1
         for place, tensor in enumerate(node.input):
@@ -50,6 +52,7 @@ def canonical(model: "onnx.ModelProto") -> "onnx.ModelProto":
     for field, content in (("node", nodes), ("initializer", kept), ("value_info", [])):
         graph.ClearField(field)
         getattr(graph, field).extend(content)
+    graph.ClearField("doc_string")  # it names the file's path
     return copy
 
 
@@ -106,8 +109,11 @@ def _in_order(graph) -> list:
 
 
 def _copy(node):
-    """Attributes in name order: tf2onnx writes them in any."""
+    """Attributes in name order, and no empty domain: tf2onnx writes them in any order, and it or not."""
     copy = onnx.NodeProto.FromString(node.SerializeToString())
+    if not copy.domain:
+        copy.ClearField("domain")
+    copy.ClearField("doc_string")
     attributes = sorted(copy.attribute, key=lambda attribute: attribute.name)
     copy.ClearField("attribute")
     copy.attribute.extend(attributes)
