@@ -30,6 +30,12 @@ class Search:
     hand_made: tuple[Point, ...] = ()
     minimise: tuple[str, ...] = ("latency_ms",)
     threads: int = 1
+    name: str = ""
+
+    @property
+    def study_name(self) -> str:
+        """What the study is called in its storage."""
+        return self.name or f"explore-{self.platform}"
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ def open_study(search: Search, storage=None, seed: int | None = None, population
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.NSGAIISampler(population_size=population, seed=seed)
     study = optuna.create_study(
-        storage=storage, sampler=sampler, study_name=f"explore-{search.platform}", load_if_exists=True,
+        storage=storage, sampler=sampler, study_name=search.study_name, load_if_exists=True,
         directions=["maximize", *["minimize"] * len(search.minimise)],
     )  # fmt: skip
     known = study.user_attrs.get("fingerprint")
