@@ -15,13 +15,14 @@ def cut_everywhere(device: Device, package: bytes, image: bytes, seed: int = 0, 
 
     One row a cut. Columns: operation (counted from 0), kind (erase, program), region (journal, slot 0, slot 1), outcome
     (of the interrupted operation: nothing, part, everything), boots (old, new, nothing), version, installs_again (for
-    every `again_every`-th operation, else missing), evidence (simulated).
+    every `again_every`-th operation and those on the journal, else missing), evidence (simulated).
     """
     running, old, rows = device.restarted(), device.boot().image, []
     states = {hashlib.sha256(old).digest(): "old", hashlib.sha256(image).digest(): "new"}
 
     def watch(name: str, address: int, content: bytes) -> None:
         operation = len(rows) // len(OUTCOMES)
+        repeated = operation % again_every == 0 or device.region(address) == "journal"
         for outcome in OUTCOMES:
             cut = running.restarted()
             cut.flash.cut = outcome, seed + operation
@@ -29,7 +30,7 @@ def cut_everywhere(device: Device, package: bytes, image: bytes, seed: int = 0, 
                 cut.flash.erase(address) if name == "erase" else cut.flash.program(address, content)
             after = cut.restarted()
             boots, version = _boot(after, states)
-            again = _again(after, package, image) if operation % again_every == 0 else None
+            again = _again(after, package, image) if repeated else None
             rows.append({"operation": operation, "kind": name, "region": device.region(address), "outcome": outcome,
                          "boots": boots, "version": version, "installs_again": again})  # fmt: skip
 
