@@ -131,7 +131,7 @@ def detection(summary: pd.DataFrame, harm_points: float = 1.0) -> pd.DataFrame:
         missed = lost[changed & ~seen]
         rows.append(
             {"method": method, "harmful": (changed & harm).sum(), "harmful_noticed": (changed & harm & seen).sum(),
-             "worst_missed_points": max(missed.max(), 0.0) if len(missed) else 0.0,
+             "worst_missed_points": max(0.0, missed.max()) if len(missed) else 0.0,
              "harmless": (changed & ~harm).sum(), "harmless_noticed": (changed & ~harm & seen).sum(),
              "cheapest_noticed_points": lost[changed & seen].min(),
              "slowest_frames": part.loc[changed, "trigger_frames"].max(),
