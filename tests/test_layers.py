@@ -14,7 +14,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 NEEDS_TENSORFLOW = {
     f"study.{name}" for name in ("tf", "models", "channels", "compression", "training", "checkpointing", "layer_steps")
 }
-FILES = {"tflite_file": "workload", "tflite_write": "workload", "__main__": "run", "commands_ota": "run", "store": "run"}
+FILES = {"tflite_file": "workload", "tflite_write": "workload", "__main__": "run", "store": "run"} | {
+    f"commands_{name}": "run" for name in ("ask", "ota", "simulate")
+}
 
 
 def dotted(path):
