@@ -3,8 +3,8 @@
 The defaults are the smoke profile and equal the literals in the notebooks' parameter cells (tests/test_params.py).
 """
 
-from .schema_decide import Applications, Methodology, Pareto, Platforms, Simulators, Updates
-from .schema_study import Baseline, Failures, Memory, Optimizations, Quantization, Toolchains
+from .schema_decide import Applications, Exploration, Methodology, Pareto, Platforms, Simulators, Updates
+from .schema_study import Aspects, Baseline, Failures, Memory, Optimizations, Quantization, Toolchains
 from .schema_types import Common
 
 NOTEBOOKS: dict[str, type[Common]] = {
@@ -19,8 +19,10 @@ NOTEBOOKS: dict[str, type[Common]] = {
     "04c_simulators": Simulators,
     "04d_utilization": Platforms,
     "05_pareto": Pareto,
+    "05b_exploration": Exploration,
     "06_methodology": Methodology,
     "06b_applications": Applications,
     "06c_updates": Updates,
+    "08_aspects": Aspects,
     "07_claims_audit": Common,
 }

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .errors import nearest
 from .results import ROOT
-from .schema_types import Common, Positive, Rate
+from .schema_types import Common, Count, Positive, Rate, Resolution, Share
 
 
 class Platforms(Common):
@@ -35,16 +35,44 @@ class Pareto(Platforms):
     pass
 
 
-class Methodology(Platforms):
+class Targeted(Platforms):
     target_platform: str = "arm_cortex_m7"
-    objective: Literal["latency", "memory", "energy", "accuracy", "balanced"] = "accuracy"
-    max_latency_ms: Annotated[float, Field(gt=0)] = 200.0
 
     @model_validator(mode="after")
     def target_is_a_platform(self):
         if self.target_platform not in self.platforms:
             raise ValueError(f"target_platform {self.target_platform!r} is none of the platforms {self.platforms}")
         return self
+
+
+class Exploration(Targeted):
+    retrain: bool = False
+    explore_points: Count = 1
+    explore_resolutions: Annotated[list[Resolution], Field(min_length=1)] = [32]
+    explore_epochs: Positive = 1
+    explore_images: Positive = 600
+    explore_learning_rate: Rate = 0.002
+    teacher_weight: Share = 0.7
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    candidates: Annotated[list[list[float]], Field(min_length=1)] = [[0.6, 1.0, 0.5, 32]]
+    candidate_epochs: Positive = 4
+    candidate_learning_rate: Rate = 0.002
+    calibration_images: Positive = 200
+    explore_trials: Annotated[int, Field(ge=4)] = 40
+    scaling_trials: Annotated[int, Field(ge=16)] = 16
+
+    @field_validator("candidates")
+    @classmethod
+    def candidates_are_points(cls, candidates):
+        for row in candidates:
+            if len(row) != 4 or not all(0 < share <= 1 for share in row[:3]) or row[3] not in range(32, 225, 32):
+                raise ValueError(f"{row} is no network: give [expansion, stream, head, resolution], shares over 0 and up to 1")
+        return candidates
+
+
+class Methodology(Targeted):
+    objective: Literal["latency", "memory", "energy", "accuracy", "balanced"] = "accuracy"
+    max_latency_ms: Annotated[float, Field(gt=0)] = 200.0
 
 
 class Applications(Common):

@@ -1,10 +1,12 @@
 """All figures of the book in one place: `from hwaware_utils.report import figures`."""
 
 from .figures_applications import battery_life, energy_shares, generations
+from .figures_aspects import correlations, deployments, four_bits, techniques
 from .figures_claims import claim_ratios, claim_verdicts
 from .figures_compression import distillation, pruning_sweep
 from .figures_decide import limit_staircase
 from .figures_energy import effectiveness, energy_breakdown, heating
+from .figures_explore import candidate_predictions, exploration_front, surrogate_check
 from .figures_failures import channel_ranges, failures
 from .figures_inference_memory import activation_arena, early_exit, sharding
 from .figures_memory_timeline import memory_timeline
@@ -27,12 +29,15 @@ __all__ = [
     "batch_search",
     "battery_life",
     "bottlenecks",
+    "candidate_predictions",
     "channel_ranges",
     "claim_ratios",
     "claim_verdicts",
     "class_accuracy",
     "confusion_matrix",
+    "correlations",
     "delta_sizes",
+    "deployments",
     "distillation",
     "drift_detection",
     "drift_stream",
@@ -40,10 +45,12 @@ __all__ = [
     "effectiveness",
     "energy_breakdown",
     "energy_shares",
+    "exploration_front",
     "exports",
     "failures",
-    "generations",
+    "four_bits",
     "front_probability",
+    "generations",
     "heating",
     "latency_bars",
     "limit_staircase",
@@ -65,6 +72,8 @@ __all__ = [
     "size_breakdown",
     "size_vs_accuracy",
     "sqnr_lines",
+    "surrogate_check",
+    "techniques",
     "throughput",
     "toolchains",
     "training_curves",

@@ -68,6 +68,17 @@ def estimate_study_hours(
     return pd.DataFrame(rows).assign(evidence="modelled")
 
 
+def expected_hours(speed: pd.DataFrame, brief: pd.DataFrame) -> pd.DataFrame:
+    """`estimate_study_hours` for the two kinds of trial: one that asks the surrogate (`speed`: `measure_scaling`) and one
+    that trains briefly (`brief`: `study.explored.measure_points`, its quartiles of seconds)."""
+    alone, team = speed.iloc[0], speed.iloc[-1]
+    cheap = float(alone["trial_seconds"])
+    overhead = max(60 / alone["trials_per_minute"] - cheap, 0.0)
+    efficiency = min(1.0, team["ratio"] / min(team["workers"], team["cores"]))
+    quartiles = tuple(brief["seconds"].quantile([0.25, 0.75]))
+    return estimate_study_hours({"asks the surrogate": (cheap, cheap), "trains briefly": quartiles}, overhead, efficiency)
+
+
 def _ends(search: Search, place: str) -> list:
     """When the complete trials ended, in order."""
     study = open_study(search, open_storage(storage_url(place)))
