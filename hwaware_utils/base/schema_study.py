@@ -119,3 +119,12 @@ class Toolchains(Common):
         if len(set(exported)) < len(exported):
             raise ValueError("each architecture once")
         return exported
+
+
+class Aspects(Common):
+    retrain: bool = False
+    calibration_images: Positive = 200
+    toolchain_images: Positive = 200
+    exit_block: Annotated[int, Field(ge=1, le=16)] = 6
+    warm_up_runs: Count = 10
+    n_runs: Annotated[int, Field(ge=10)] = 100
