@@ -65,8 +65,8 @@ def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
     """The manifest entries, own before stored, with a file whose sha256 is in `used` (of an update: the file that its delta
     makes), and the biases and ranges made for these.
 
-    Left out is what is made again in seconds and without the data set: fp16 and dynamic files, and the Keras weights of
-    networks that teach nobody.
+    Left out is what is made again in seconds and without the data set (fp16 and dynamic files), the Keras weights of networks
+    that teach nobody, and the networks of the exploration, whose table is shown instead.
     """
     known = artifacts.read_manifest(REFERENCE) | artifacts.read_manifest(source / "models")
     taught = {entry["recipe"].get("teacher") for entry in known.values()}
@@ -76,7 +76,7 @@ def _used_entries(source: Path, used: set[str]) -> dict[str, dict]:
         made_for = {entry["recipe"]["source"]} if precision in ("biases", "onnx_ranges") else set()
         checksums = made_for or {f["sha256"] for f in entry["files"].values()}
         checksums |= set(entry.get("successors", {}).values())
-        if used & checksums and precision not in ("fp16", "dynamic"):
+        if used & checksums and precision not in ("fp16", "dynamic") and entry["recipe"]["architecture"] != "explored":
             files = {role: file for role, file in entry["files"].items() if role != "weights" or name in taught}
             kept[name] = entry | {"files": files}
     return kept

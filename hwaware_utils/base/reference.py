@@ -38,3 +38,12 @@ def required_table(name: str, sha256: str, of: str, text: tuple[str, ...] = ()) 
     if recorded is None:
         raise UserError(f"no {name} is recorded for {of}, and the data set is not here: set HWAWARE_DATA.")
     return recorded
+
+
+def recorded_recipes(name: str, recipes: list[str]) -> pd.DataFrame | None:
+    """The rows of `results/reference/<name>.csv` if its column recipe names exactly these, in this order; else None."""
+    path = REFERENCE / f"{name}.csv"
+    stored = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["recipe"])
+    if list(dict.fromkeys(stored["recipe"])) != recipes:
+        return None
+    return stored[[column for column in stored if not column.startswith("recorded_")]]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from ..base import artifacts
+from ..base.reference import recorded_recipes
 from ..workload import load_workload
 from .ablations import short_trainings
 from .data import Dataset
@@ -36,14 +37,22 @@ def measure_points(points: list[Point], p, baseline: artifacts.Artifact, data: D
 
 def train_candidates(points: list[Point], p, baseline: artifacts.Artifact, data: Dataset | None) -> pd.DataFrame:
     """Every point after the full training (`p.candidate_epochs` epochs of all images), in FORMATS: rows as variants.csv
-    (`variants.describe`), with the point's settings. Found by their recipes in a store, or made now and stored.
+    (`variants.describe`), with the point's settings. Found in the profile's store, or as the stored rows of the same recipes
+    (results/reference keeps no files of theirs: 45 MB are its limit), or made now and stored.
 
     The architecture of the k-th point is `explored<k>`. UserError when one must be trained and there is no data.
     """
     start, rows = Recipe(**baseline.facts["recipe"]), []
-    for number, point in enumerate(points, 1):
-        recipe = point_recipe(start, point, learning_rate=p.candidate_learning_rate, epochs=p.candidate_epochs, images=0,
-                              teacher_weight=p.teacher_weight, temperature=p.temperature)  # fmt: skip
+    recipes = [
+        point_recipe(start, point, learning_rate=p.candidate_learning_rate, epochs=p.candidate_epochs, images=0,
+                     teacher_weight=p.teacher_weight, temperature=p.temperature)
+        for point in points
+    ]  # fmt: skip
+    own = all(artifacts.find(recipe.id, p.profile, retrain=True) for recipe in recipes)
+    recorded = None if own or p.retrain else recorded_recipes("explored_variants", [recipe.id for recipe in recipes])
+    if recorded is not None:
+        return recorded
+    for number, (point, recipe) in enumerate(zip(points, recipes, strict=True), 1):
         source = trained(recipe, p.profile, data, retrain=p.retrain, teacher=baseline)
         for precision in FORMATS:
             model = model_file(source, precision, p, data)
