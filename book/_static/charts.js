@@ -10,6 +10,42 @@
     spec.config = { ...spec.config, view };
   }
 
+  // A slider counts steps. What its step means, the signal <name>_told says: shown beside it, and read aloud.
+  function label(live, view, spec) {
+    for (const input of live.querySelectorAll("input[type=range]")) {
+      const told = `${input.name}_told`;
+      if (!spec.params.some((param) => param.name === told)) continue;
+      const tell = () => {
+        input.nextSibling.textContent = view.signal(told);
+        input.setAttribute("aria-valuetext", view.signal(told));
+      };
+      // Vega itself writes the step's number there, now or once its signals have settled
+      for (const name of [input.name, told]) view.addSignalListener(name, () => queueMicrotask(tell));
+      for (const event of ["input", "change"]) input.addEventListener(event, tell);
+      tell();
+    }
+  }
+
+  // What a chart answers in letters (its marks `answer` and `reason`) is announced once its lists and sliders rest.
+  function announce(live, view, inputs) {
+    if (!live.querySelector(".answer_marks")) return;
+    const status = live.appendChild(document.createElement("p"));
+    status.className = "hw-said";
+    status.setAttribute("role", "status");
+    const lines = (mark) => [...mark.querySelectorAll("text")].map((text) => [...(text.children.length ? text.children : [text])]);
+    let resting;
+    const say = () => {
+      const marks = [...live.querySelectorAll(".answer_marks, .reason_marks")];
+      status.textContent = marks.flatMap(lines).flat().map((line) => line.textContent).join(", ");
+    };
+    for (const { name } of inputs) {
+      view.addSignalListener(name, () => {
+        clearTimeout(resting);
+        resting = setTimeout(say, 400);
+      });
+    }
+  }
+
   async function draw(box) {
     const spec = JSON.parse(box.querySelector("script").textContent);
     const still = Number(box.dataset.width ||= box.querySelector(".hw-still svg").getAttribute("width"));
@@ -26,6 +62,13 @@
     const svg = live.querySelector("svg.marks");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", spec.description || "chart");
+    const inputs = (spec.params ?? []).filter((param) => param.bind?.input);
+    label(live, view, spec);
+    announce(live, view, inputs);
+    if (box._view) { // redrawn for another width: what was set stays set
+      for (const { name } of inputs) view.signal(name, box._view.signal(name));
+      await view.runAsync();
+    }
     box._view?.finalize();
     box._view = view;
     box._room = room;

@@ -40,11 +40,16 @@ def find_chromium() -> str:
 
 
 def set_up_browser(say=print) -> Path:
+    """`set_up_litertjs`, for the simulation: UserError when Chromium is missing, too."""
+    find_chromium()
+    return set_up_litertjs(say)
+
+
+def set_up_litertjs(say=print) -> Path:
     """Install the pinned LiteRT.js (38 MB) unless it is there, no script of the packages run; returns `find_litertjs()`.
 
-    UserError in one sentence when npm or Chromium is missing or the registry cannot be reached; nothing half-made is left.
+    UserError in one sentence when npm is missing or the registry cannot be reached; nothing half-made is left.
     """
-    find_chromium()
     try:
         return find_litertjs()
     except UserError:
