@@ -1,0 +1,155 @@
+"""Tables in the PDF: column widths computed from the contents, so that no table leaves the page and no number is broken.
+
+Works on the tables of the pages and of the notebooks alike, after Sphinx has read them, and only for the LaTeX builder.
+"""
+
+import itertools
+import re
+from dataclasses import dataclass
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+BREAK = "\u200b"  # book/latex/hwreport.sty turns it into a place where a line may break
+MAX_ROWS = 60  # a longer table is for a machine to read
+CUT = "The first {shown} of {total:,} rows. The others are in the HTML book and in the CSV files that its data page lists."
+# Widths of Times' letters in em; the rest is taken as lower-case. The margin covers kerning and what is missing here.
+WIDTHS = {
+    **dict.fromkeys("ijlt.,:;'|!()[]/fI-", 0.32), **dict.fromkeys("mwMW%@—", 0.85), **dict.fromkeys("0123456789+=<>–", 0.53),
+    **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ", 0.68), " ": 0.25, BREAK: 0.0,
+}  # fmt: skip
+OTHER, MONO, HEAD, MARGIN = 0.48, 0.49, 1.2, 1.04
+FOLDED = 20.0  # em; a text longer than this reads as well on two lines
+
+
+@dataclass(frozen=True)
+class Size:
+    """A way to set a table: LaTeX's name of the type size, points of an em, of the line, and between two columns."""
+
+    name: str
+    em_pt: float
+    line_pt: float
+    gap_pt: float = 6.0
+    landscape: bool = False
+
+
+# A4 less the margins of hwreport.sty is 483 x 697 pt, of which Jupyter Book indents outputs by 20. Tried in this order.
+SIZES = (
+    Size("footnotesize", 9, 460), Size("scriptsize", 8, 460), Size("scriptsize", 8, 670, landscape=True),
+    Size("tiny", 6, 670, 4.0, landscape=True),
+)  # fmt: skip
+
+
+class PrintTables(SphinxPostTransform):
+    """Gives each table its column widths, its type size and its places to break; cuts what is longer than MAX_ROWS."""
+
+    default_priority = 450
+    formats = ("latex",)
+
+    def run(self, **_) -> None:
+        for table in list(self.document.findall(nodes.table)):
+            if len(list(table.findall(nodes.tgroup))) == 1:
+                set_table(table)
+
+
+def set_table(table: nodes.table) -> None:
+    """Change `table` and put what LaTeX must know before and after it."""
+    note = cut_rows(table)
+    rows = [list(row.children) for row in table.findall(nodes.row)]
+    allow_breaks(table)
+    widest, longest = measure(rows)
+    size, widths_pt = layout(widest, longest)
+    right = [all("text-right" in row[i]["classes"] for row in rows) for i in range(len(widths_pt))]
+    columns = (rf">{{\raggedleft\arraybackslash}}p{{{w:.1f}pt}}" if r else rf">{{\raggedright\arraybackslash}}p{{{w:.1f}pt}}"
+               for w, r in zip(widths_pt, right, strict=True))  # fmt: skip
+    table["classes"] += ["longtable"]  # the only kind that goes over pages and repeats its head
+    begin = rf"\begin{{hwtable}}{{\{size.name}}}{{{size.gap_pt / 2:.1f}pt}}"
+    around = ("\\begin{landscape}", "\\end{landscape}") if size.landscape else ("", "")
+    before = table.parent[table.parent.index(table) - 1] if table.parent.index(table) else None
+    if isinstance(before, nodes.paragraph) and isinstance(before[0], nodes.strong):  # the caption, which stays with its table
+        before.insert(0, raw(r"\needspace{8\baselineskip}"))
+    table.replace_self([
+        raw(around[0] + begin), addnodes.tabular_col_spec(spec="@{}" + "".join(columns) + "@{}"), table, *note,
+        raw(r"\end{hwtable}" + around[1]),
+    ])  # fmt: skip
+
+
+def raw(text: str) -> nodes.raw:
+    return nodes.raw("", text, format="latex")
+
+
+def cut_rows(table: nodes.table) -> list[nodes.Node]:
+    """Drop the rows after MAX_ROWS; the paragraph that says so, if there were any."""
+    body = next(iter(table.findall(nodes.tbody)))
+    total = len(body)
+    if total <= MAX_ROWS:
+        return []
+    del body[MAX_ROWS:]
+    return [nodes.paragraph("", "", nodes.emphasis(text=CUT.format(shown=MAX_ROWS, total=total)))]
+
+
+def allow_breaks(table: nodes.table) -> None:
+    for text in list(table.findall(nodes.Text)):
+        text.parent.replace(text, nodes.Text(breakable(text.astext())))
+
+
+def breakable(text: str) -> str:
+    """`text` with a place to break after _ / = and inside what no column could hold, but never inside a number.
+
+    >>> breakable("size_bytes 1,234.5 a/b").replace(BREAK, "|")
+    'size_|bytes 1,234.5 a/|b'
+    >>> breakable("f" * 30).count(BREAK)
+    1
+    """
+    text = re.sub(r"([_/=@])(?=\w)|([a-z])(?=[A-Z])|(?<=[A-Za-z])([-.:,])(?=[A-Za-z])", rf"\g<0>{BREAK}", text)
+    return re.sub(rf"[^\s{BREAK}]{{12}}(?=[^\s{BREAK}]{{12}})", rf"\g<0>{BREAK}", text)
+
+
+def measure(rows: list[list[nodes.entry]]) -> tuple[list[float], list[float]]:
+    """Per column, in em: its widest cell below the head on one line, and its longest piece that does not break."""
+    widest, longest = [0.0] * len(rows[0]), [0.0] * len(rows[0])
+    for row in rows:
+        head = isinstance(row[0].parent.parent, nodes.thead)  # set in a wider type, and may fold
+        for i, cell in enumerate(row):
+            mono = next(iter(cell.findall(nodes.literal)), None) is not None
+            pieces = [(HEAD if head else 1.0) * width(piece, mono) for piece in re.split(rf"[\s{BREAK}]+", cell.astext())]
+            longest[i] = max(longest[i], *pieces)
+            widest[i] = max(widest[i], longest[i], 0.0 if head else width(cell.astext(), mono))
+    return widest, longest
+
+
+def width(text: str, mono: bool = False) -> float:
+    """Width of `text` in em; `mono` if some of it is code.
+
+    >>> width("1") == 0.53 * MARGIN
+    True
+    """
+    return MARGIN * sum(max(MONO if mono and c != BREAK else 0.0, WIDTHS.get(c, OTHER)) for c in text)
+
+
+def layout(widest: list[float], longest: list[float]) -> tuple[Size, list[float]]:
+    """The size that holds the columns, and their widths in points.
+
+    First choice is a size at which only long texts (over FOLDED em) fold, then one that holds the longest pieces.
+
+    >>> size, widths = layout([10, 90], [5, 8])
+    >>> size.name, [round(w) for w in widths], round(sum(widths) + size.gap_pt)
+    ('footnotesize', [90, 364], 460)
+    """
+    short = [min(w, max(FOLDED, low)) for w, low in zip(widest, longest, strict=True)]
+    upright = [size for size in SIZES if not size.landscape]
+    fits = [size for size in upright if sum(short) * size.em_pt <= room_pt(size, short)]
+    fits += [size for size in SIZES if sum(longest) * size.em_pt <= room_pt(size, longest)]
+    size = (fits or SIZES[-1:])[0]  # if none fits, the columns give way alike, and LaTeX says where a word overflows
+    room = room_pt(size, widest) / size.em_pt
+    stages = [[0.0] * len(widest), longest, short, widest]
+    for low, high in itertools.pairwise(stages):
+        if sum(high) >= room or high is widest:  # what is left over goes where text has to be folded, as in a browser
+            share = min(1.0, (room - sum(low)) / max(sum(high) - sum(low), 1e-9))
+            return size, [size.em_pt * (a + share * (b - a)) for a, b in zip(low, high, strict=True)]
+    raise AssertionError("the last stage always returns")
+
+
+def room_pt(size: Size, columns: list[float]) -> float:
+    return size.line_pt - size.gap_pt * (len(columns) - 1)
