@@ -9,6 +9,7 @@ BIN     := $(VENV)/bin
 override BUILD := $(if $(filter /%,$(BUILD)),$(BUILD),$(CURDIR)/$(BUILD))
 OUT     := $(BUILD)/$(PROFILE)
 export HWAWARE_BUILD := $(BUILD)
+export HWAWARE_DEMO  := $(DEMO)
 # The lock file was made on Python 3.11; elsewhere the pins of requirements.txt decide.
 CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c requirements.lock" if sys.version_info[:2] == (3, 11) else "")')
 
@@ -31,7 +32,7 @@ $(VENV)/.ready: requirements.txt requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-book: notebooks html  ## run the notebooks of PROFILE and build the HTML book
+book: notebooks html  ## run the notebooks of PROFILE and build the HTML book; DEMO=1 adds the live demo
 
 notebooks: setup  ## run the notebooks of PROFILE that are not up to date
 	@echo "Running the notebooks of params/$(PROFILE).yaml ..."

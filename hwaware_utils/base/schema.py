@@ -23,6 +23,7 @@ NOTEBOOKS: dict[str, type[Common]] = {
     "06_methodology": Methodology,
     "06b_applications": Applications,
     "06c_updates": Updates,
+    "06d_decide": Methodology,
     "08_aspects": Aspects,
     "07_claims_audit": Common,
 }

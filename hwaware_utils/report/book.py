@@ -24,6 +24,7 @@ HTML = (
     '<div class="hw-chart" style="--h:{height}px"><div class="hw-still" role="img" aria-label="{label}">{svg}</div>'
     '<script type="application/json">{spec}</script></div>'
 )
+INPUT_PX = 36  # as .vega-bind in report.css
 
 
 class VegaLite(MimeRenderPlugin):
@@ -52,8 +53,13 @@ def chart_html(spec: dict) -> str:
     # Each inline SVG numbers its clip paths from 0; without a prefix the first chart of the page would clip them all.
     prefix = "c" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"
     svg = re.sub(r'(\bid="|url\(#)', rf"\g<1>{prefix}", to_svg(spec))
-    height = round(float(re.search(r'<svg[^>]* height="([\d.]+)"', svg)[1]))
+    height = round(float(re.search(r'<svg[^>]* height="([\d.]+)"', svg)[1])) + INPUT_PX * count_inputs(spec)
     return HTML.format(height=height, label=escape(spec.get("description", ""), quote=True), svg=svg, spec=text)
+
+
+def count_inputs(spec: dict) -> int:
+    """How many lists and sliders vega-embed sets below the chart, a line each."""
+    return sum(isinstance(param.get("bind"), dict) and "input" in param["bind"] for param in spec.get("params", []))
 
 
 class ResultTables(SphinxDirective):

@@ -5,6 +5,7 @@ from .figures_aspects import correlations, deployments, four_bits, techniques
 from .figures_claims import claim_ratios, claim_verdicts
 from .figures_compression import distillation, pruning_sweep
 from .figures_decide import limit_staircase
+from .figures_decision import decision
 from .figures_energy import effectiveness, energy_breakdown, heating
 from .figures_explore import candidate_predictions, exploration_front, surrogate_check
 from .figures_failures import channel_ranges, failures
@@ -36,6 +37,7 @@ __all__ = [
     "class_accuracy",
     "confusion_matrix",
     "correlations",
+    "decision",
     "delta_sizes",
     "deployments",
     "distillation",

@@ -112,6 +112,6 @@ def _description(rows: pd.DataFrame, platform: str, latency_ms: float | None) ->
     limit = "no limit of the user's" if latency_ms is None else f"a latency limit of {latency_ms:g} ms"
     return (
         "Scatter chart of accuracy against cost for the configurations of a platform that a list selects, first the "
-        f"{len(own)} on {load_platform(platform).title}, with {limit}. Sliders set limits on latency, RAM, energy and accuracy; the "
-        "configuration that they pick, or the nearest miss, stands above the plot with its numbers."
+        f"{len(own)} on {load_platform(platform).title}, with {limit}. Sliders set limits on latency, RAM, energy and "
+        "accuracy; the configuration that they pick, or the nearest miss, stands above the plot with its numbers."
     )
