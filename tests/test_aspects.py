@@ -122,13 +122,17 @@ def test_an_npu_stands_beside_the_processor_that_it_relieves():
     simulations["latency_ms_low"] = [2.0, 90.0]
     operators = pd.DataFrame({"variant": "a", "on": ["ethos_u", "ethos_u", "cortex_m7"], "macs": [900, 100, 1000],
                               "operator": ["Conv2D", "DepthwiseConv2D", "CONV_2D"], "cycles": [60, 40, 9000]})  # fmt: skip
+    operators["flash_cycles"] = [60, 5, None]
     latency = pd.DataFrame({"variant": ["a"], "platform": ["mcu"], "latency_ms": [50.0], "latency_ms_low": [40.0],
                             "latency_ms_high": [60.0]})  # fmt: skip
     table = npu.compare_npu(simulations, operators, latency, "mcu")
     assert len(table) == 1
     assert table.loc[0, ["speedup", "macs_per_cycle"]].tolist() == [25.0, 10.0]
     assert table.loc[0, ["depthwise_macs_share", "depthwise_cycles_share"]].tolist() == [0.1, 0.4]
-    assert "25 to 25 times less than the board" in npu.sentence(table, "the board")
+    assert table.loc[0, "flash_bound_share"] == 0.6
+    assert "25 to 25 times as fast as the board" in npu.sentence(table, "the board")
+    assert "fewer bytes" in npu.sentence(table, "the board")
+    assert "fewer bytes" not in npu.sentence(table.assign(flash_bound_share=0.4), "the board")
     nothing = npu.compare_npu(simulations[simulations["platform"] == "arm_cortex_m7"], simulations.head(0), latency, "mcu")
     assert nothing.empty
     assert "was not run" in npu.sentence(nothing, "the board")
