@@ -1,5 +1,6 @@
 """The decision chart: it takes what the recommender takes, for any setting of its lists and sliders."""
 
+import functools
 import json
 import os
 import random
@@ -27,6 +28,12 @@ STORED = HardwareAwareDesignMethodology()
 ROWS = decision_page.decision_rows(STORED, PLATFORMS)
 
 
+@functools.cache
+def rows_with_gaps() -> pd.DataFrame:
+    return decision_page.decision_rows(with_gaps(), PLATFORMS)
+
+
+@functools.cache
 def with_gaps() -> HardwareAwareDesignMethodology:
     """The stored table with a tenth of its numbers unknown and some rows doubled under another name (ties)."""
     table, draw = STORED.configurations.copy(), np.random.default_rng(3)
@@ -36,7 +43,9 @@ def with_gaps() -> HardwareAwareDesignMethodology:
     return HardwareAwareDesignMethodology(pd.concat([table, double], ignore_index=True))
 
 
-def chart(rows, platform="arm_cortex_m7", objective="accuracy", latency_ms=None) -> dict:
+@functools.cache
+def chart(gaps=False, platform="arm_cortex_m7", objective="accuracy", latency_ms=None) -> dict:
+    rows = rows_with_gaps() if gaps else ROWS
     charts.enable()
     spec = figures.decision(rows, platform, objective, latency_ms).to_dict()
     alt.theme.enable("default")
@@ -61,21 +70,21 @@ def test_no_limit_changes_the_order_that_the_page_carries(data):
 
 
 def test_the_chart_opens_with_the_recommenders_answer():
-    spec = chart(ROWS, "arm_cortex_m7", "accuracy", 200.0)
+    spec = chart(False, "arm_cortex_m7", "accuracy", 200.0)
     svg = vlc.vegalite_to_svg(spec, vl_version=charts.VL)
     answer = STORED.recommend_configuration("arm_cortex_m7", "accuracy", {"latency_ms": 200})
     assert f">{answer.model}</text>" in svg
     assert f"latency {answer.latency_ms:.0f} ms, at worst {answer.choice['latency_ms_high']:.0f}" in svg
     assert f"{1 + len(answer.runners_up)} of {len(answer.candidates)} configurations keep every limit" in svg
     assert "NaN" not in svg
-    nothing = vlc.vegalite_to_svg(chart(ROWS, "arm_cortex_m7", "energy", 0.5), vl_version=charts.VL)
+    nothing = vlc.vegalite_to_svg(chart(False, "arm_cortex_m7", "energy", 0.5), vl_version=charts.VL)
     miss = STORED.recommend_configuration("arm_cortex_m7", "energy", {"latency_ms": 0.5}).nearest_miss["variant"]
     assert f"Nothing fits. Nearest miss: {miss}" in nothing
     assert re.search(r"latency [\d.]+ ms, limit 0\.5 ms", nothing)
 
 
 def test_each_slider_ends_in_no_limit_and_lists_what_a_user_would_type():
-    params = {param["name"]: param for param in chart(ROWS)["params"]}
+    params = {param["name"]: param for param in chart()["params"]}
     for name in NAMES:
         steps = json.loads(params[f"{name}_limit"]["expr"].split("][")[0] + "]")
         assert steps.index(None) == params[f"{name}_step"]["value"]
@@ -91,7 +100,7 @@ def test_each_slider_ends_in_no_limit_and_lists_what_a_user_would_type():
 
 
 def test_room_is_reserved_for_lists_and_sliders():
-    assert book.count_inputs(chart(ROWS)) == 6
+    assert book.count_inputs(chart()) == 6
     assert (
         book.count_inputs({"params": [{"name": "pick", "bind": "legend", "select": "point"}, {"name": "x", "expr": "1"}]}) == 0
     )
@@ -148,10 +157,10 @@ def opened(browser, tmp_path_factory):
         shutil.copy(ROOT / "book" / "_static" / name, folder)
     (folder / "bundle.js").write_text(f"(() => {{{vlc.javascript_bundle(vl_version=charts.VL)}}})();", encoding="utf-8")
 
-    def open_page(rows, width=900, scheme="light"):
+    def open_page(gaps=False, width=900, scheme="light"):
         head = '<meta charset="utf-8"><link rel="stylesheet" href="report.css"><script src="bundle.js"></script>'
         theme = "<style>:root {color-scheme: light dark} body {margin: 16px; color: CanvasText; background: Canvas}</style>"
-        body = f'{book.chart_html(chart(rows, "arm_cortex_m7", "accuracy", 200.0))}<p id="after">after</p>'
+        body = f'{book.chart_html(chart(gaps, "arm_cortex_m7", "accuracy", 200.0))}<p id="after">after</p>'
         text = f'<!doctype html><html lang="en"><title>t</title>{head}{theme}{body}<script src="charts.js"></script></html>'
         (folder / "page.html").write_text(text, encoding="utf-8")
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -165,12 +174,11 @@ def opened(browser, tmp_path_factory):
 @pytest.mark.book
 @pytest.mark.parametrize("source", ["stored", "gaps"])
 def test_browser_picks_what_the_recommender_picks(opened, source):
-    methodology = STORED if source == "stored" else with_gaps()
-    rows = ROWS if source == "stored" else decision_page.decision_rows(methodology, PLATFORMS)
-    page, draw = opened(rows), random.Random(5)
+    gaps = source == "gaps"
+    methodology, page, draw = with_gaps() if gaps else STORED, opened(gaps), random.Random(5)
     most = {
         param["name"]: param["bind"]["max"]
-        for param in chart(rows, latency_ms=200.0)["params"]
+        for param in chart(gaps, "arm_cortex_m7", "accuracy", 200.0)["params"]
         if param["name"].endswith("_step")
     }
     seen = {"picks": set(), "misses": set()}
@@ -206,7 +214,7 @@ def test_browser_picks_what_the_recommender_picks(opened, source):
 
 @pytest.mark.book
 def test_sliders_work_from_the_keyboard_and_say_what_they_mean(opened):
-    page = opened(ROWS)
+    page = opened()
     slider = page.get_by_label("latency at most")
     assert slider.get_attribute("aria-valuetext") == "200 ms"
     before = page.locator(".answer_marks text").text_content()
@@ -230,7 +238,7 @@ def test_sliders_work_from_the_keyboard_and_say_what_they_mean(opened):
 @pytest.mark.book
 def test_a_phone_shows_it_whole_and_what_follows_does_not_jump(opened):
     for width in (900, 390):
-        page = opened(ROWS, width, "dark")
+        page = opened(False, width, "dark")
         box = page.locator(".hw-chart").bounding_box()
         reserved = int(re.search(r"--h:(\d+)px", page.locator(".hw-chart").get_attribute("style"))[1])
         assert abs(box["height"] - reserved) <= 8, (width, box["height"], reserved)
@@ -248,7 +256,7 @@ def test_a_phone_shows_it_whole_and_what_follows_does_not_jump(opened):
 
 @pytest.mark.book
 def test_a_turned_phone_keeps_the_settings(opened):
-    page = opened(ROWS)
+    page = opened()
     page.evaluate(SET, ["apple_m1", "energy", {"latency_ms": 3}])
     page.set_viewport_size({"width": 500, "height": 900})
     page.wait_for_function("document.querySelector('.hw-chart')._room < 500", timeout=20_000)

@@ -9,7 +9,7 @@
   // Modules and WebAssembly are refused to pages that were opened from disk.
   if (location.protocol === "file:") {
     at("file").disabled = true;
-    say("This page was opened from disk, where browsers run no model. Start `make serve` and open the address that it prints.");
+    say("This page was opened from disk, where browsers run no model. Start `make serve DEMO=1` and open the address that it prints.");
     return;
   }
   say("Nothing is loaded yet: the first picture fetches the model and its runtime, about 12 MB.");

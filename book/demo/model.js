@@ -1,5 +1,5 @@
 // From a picture file to classes: the same arithmetic as study/preprocessing.py and study/benchmark.py, in float32.
-const WARM_UP = 5, RUNS = 20, LARGEST_PX = 2048;
+const WARM_UP = 5, RUNS = 20, LARGEST_PX = 1024;
 const f32 = Math.fround;
 
 // Weights [[source, weight], ...] of each target pixel along one axis: bilinear, half-pixel centres, edges repeated.
