@@ -78,7 +78,7 @@ def verdict(speedup: float, low: float, high: float) -> str:
         return "faster"
     if high < 1 - SAME:
         return "slower"
-    if 1 - ABOUT <= low and high <= 1 + ABOUT:
+    if low >= 1 - ABOUT and high <= 1 + ABOUT:
         return "as fast"
     if abs(speedup - 1) <= SAME:
         return "not known"

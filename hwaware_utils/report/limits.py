@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+COLUMNS = ["model", "checks", "mean_error_percent", "worst_error_percent", "within_10_percent", "in_interval", "held_back",
+           "evidence"]  # fmt: skip
 SPLITS = {
     "leave_one_out": "each published row from the others",
     "leave_one_alpha_out": "each width from the others",
@@ -13,14 +15,14 @@ SPLITS = {
 
 
 def model_errors(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row a check: model, held_back (what the fit had not seen), checks (numbers compared), mean_error_percent,
-    worst_error_percent, within_10_percent, in_interval (shares), evidence.
+    """A row a check: model, checks (numbers compared), mean_error_percent, worst_error_percent, within_10_percent,
+    in_interval (shares), held_back (what the fit had not seen), evidence.
 
     `tables` holds some of platform_errors, cortex_a78_validation, memory_validation, energy_validation; the others are
     left out. The errors are absolute and relative to what was published.
     """
     parts = [part(tables[name]) for name, part in _PARTS.items() if name in tables]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
 
 
 def _latency(errors: pd.DataFrame) -> pd.DataFrame:

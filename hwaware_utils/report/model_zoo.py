@@ -16,21 +16,21 @@ OFFERED = ("int8_ptq", "int8_qat")
 def zoo_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """A row a variant, as texts where a number has an interval.
 
-    Columns: variant, accuracy, parameters, macs, size_bytes, for each platform `<platform>, ms` (its latency with the
-    interval; nothing where the variant does not run), evidence (of the accuracy). `tables` holds variants, latency, fits.
+    Columns: variant, accuracy, size_bytes, for each platform `<platform>, ms` (its latency with the interval; nothing where
+    the variant does not run), parameters, macs, evidence (of the accuracy). `tables` holds variants, latency, fits.
     """
     variants, latency = tables["variants"], tables["latency"]
     fits = tables["fits"][tables["fits"]["fits"].astype(bool)]
     running = latency.merge(fits[["variant", "platform"]], on=["variant", "platform"])
     rows = variants[["variant"]].copy()
     rows["accuracy"] = [_with_interval(row, "accuracy") for row in variants.to_dict("records")]
-    rows[["parameters", "macs", "size_bytes"]] = variants[["parameters", "macs", "size_bytes"]]
+    rows["size_bytes"] = variants["size_bytes"]
     for platform in dict.fromkeys(tables["fits"]["platform"]):
         here = running[running["platform"] == platform].drop_duplicates("variant").set_index("variant").to_dict("index")
         rows[_heading(platform, {row["evidence"] for row in here.values()})] = [
             _with_interval(here[name], "latency_ms") if name in here else NOTHING for name in variants["variant"]
         ]
-    return rows.assign(evidence=variants["evidence"])
+    return rows.assign(parameters=variants["parameters"], macs=variants["macs"], evidence=variants["evidence"])
 
 
 def _heading(platform: str, kinds: set[str]) -> str:
