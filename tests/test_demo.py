@@ -193,7 +193,7 @@ def stored(variant: str) -> tuple[str, str]:
     return row["model_file"], row["sha256"]
 
 
-def test_the_book_holds_the_page_only_when_it_is_asked_for(tmp_path, monkeypatch):
+def test_the_book_holds_the_page_only_when_it_is_asked_for(written, tmp_path, monkeypatch):
     monkeypatch.delenv("HWAWARE_DEMO", raising=False)
     assert demo.table_of_contents(tmp_path) == ROOT / "_toc.yml"
     assert demo.PAGE not in (ROOT / "_toc.yml").read_text()
@@ -207,6 +207,9 @@ def test_the_book_holds_the_page_only_when_it_is_asked_for(tmp_path, monkeypatch
     toc = yaml.safe_load(demo.table_of_contents(tmp_path).read_text())
     assert toc["parts"][-1]["chapters"][-1] == {"file": demo.PAGE}
     assert (ROOT / f"{demo.PAGE}.md").is_file()
+    demo.add_files(run_folder(tmp_path), tmp_path / "html")
+    added = {path.relative_to(left.parent) for path in left.parent.rglob("*")}
+    assert added == {path.relative_to(written) for path in written.rglob("*")} - {Path("page.html")}
     assert build._key(tmp_path, "html") != key, "the book without the demo would pass as up to date"
     monkeypatch.setenv("HWAWARE_DEMO", "yes")
     with pytest.raises(UserError, match="DEMO='yes' is no choice"):
@@ -222,3 +225,12 @@ def test_a_run_without_the_model_is_told_in_one_sentence(tmp_path):
     with pytest.raises(UserError, match="holds no baseline-int8_ptq"):
         demo.write_demo(folder, tmp_path / "html", tmp_path)
     assert not (tmp_path / "html").exists()
+
+
+def test_what_a_reader_fetches_is_about_twelve_megabytes(written):
+    """Page, scripts, model and one of the two builds of the runtime; the sentence on the page says 12 MB."""
+    sizes = {path.relative_to(written).as_posix(): path.stat().st_size for path in written.rglob("*") if path.is_file()}
+    compat = sum(size for name, size in sizes.items() if "compat" in name)
+    assert 0 < compat < sum(sizes.values()) / 2
+    assert 11.5e6 < sum(sizes.values()) - compat < 12.7e6
+    assert sum(size for name, size in sizes.items() if Path(name).parent == Path() and "tflite" not in name) < 20_000

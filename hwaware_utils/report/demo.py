@@ -35,11 +35,15 @@ def wanted() -> bool:
 
 
 def table_of_contents(folder: Path) -> Path:
-    """The table of contents to build from: the project's, or in `folder` one with the demo's page at its end."""
+    """The table of contents to build from: the project's, or in `folder` one with the demo's page at its end.
+
+    UserError, before anything is built, when the demo is wanted and LiteRT.js cannot be had.
+    """
     ours, own = ROOT / "_toc.yml", folder / "_toc_demo.yml"
     if not wanted():
         own.unlink(missing_ok=True)
         return ours
+    _runtime()
     content = yaml.safe_load(ours.read_text(encoding="utf-8"))
     content["parts"][-1]["chapters"].append({"file": PAGE})
     with written_whole(own) as path:
@@ -47,17 +51,20 @@ def table_of_contents(folder: Path) -> Path:
     return own
 
 
-def add_files(folder: Path, html: Path, say=print) -> None:
+def add_files(folder: Path, html: Path) -> None:
     """Put what the demo's page loads beside it in the built book `html` of the run `folder`; or nothing, if not wanted."""
     beside = html / Path(PAGE).parent
     if not wanted():
         shutil.rmtree(beside, ignore_errors=True)  # of an earlier build with the demo
         return
+    write_demo(folder, beside, _runtime())
+
+
+def _runtime() -> Path:
     try:
-        modules = find_litertjs()
+        return find_litertjs()
     except UserError:
-        modules = set_up_litertjs(say)
-    write_demo(folder, beside, modules)
+        return set_up_litertjs()
 
 
 def write_demo(folder: Path, beside: Path, modules: Path) -> None:
