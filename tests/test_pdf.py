@@ -114,8 +114,8 @@ def table(rows: list[list[str]], right: tuple[int, ...] = ()) -> nodes.table:
 @pytest.mark.parametrize("letters", [1, 8, 40, 400])
 def test_a_table_of_words_is_never_wider_than_the_line(columns, letters):
     text = latex_tables.breakable("word_" * (letters // 5) + "w" * (letters % 5))
-    widest, longest = latex_tables.measure([row.children for row in table([[text] * columns] * 3).findall(nodes.row)])
-    size, widths_pt = latex_tables.layout(widest, longest)
+    longest, widest, whole = latex_tables.measure([row.children for row in table([[text] * columns] * 3).findall(nodes.row)])
+    size, widths_pt = latex_tables.layout(longest, widest, whole)
     assert sum(widths_pt) + size.gap_pt * (columns - 1) <= size.line_pt + 0.01
     assert all(w >= low * size.em_pt - 0.01 for w, low in zip(widths_pt, longest, strict=True))
 
@@ -126,6 +126,16 @@ def test_a_long_table_says_how_much_of_it_is_printed():
     latex_tables.set_table(made)
     assert len(list(holder.findall(nodes.row))) == latex_tables.MAX_ROWS + 1
     assert "The first 60 of 194 rows" in holder.astext()
+
+
+def test_a_caption_stays_with_its_table():
+    made = table([["name"], ["fp32"]])
+    made.parent.insert(0, nodes.paragraph("", "", nodes.Text(""), nodes.strong(text="All formats")))
+    caption = latex_tables.caption_of(made)
+    assert caption.astext() == "All formats"
+    latex_tables.set_table(made)
+    assert "needspace" in caption[0].astext()
+    assert latex_tables.caption_of(table([["name"], ["fp32"]])) is None
 
 
 def test_numbers_stand_to_the_right_and_are_never_broken():

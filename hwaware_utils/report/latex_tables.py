@@ -3,7 +3,6 @@
 Works on the tables of the pages and of the notebooks alike, after Sphinx has read them, and only for the LaTeX builder.
 """
 
-import itertools
 import re
 from dataclasses import dataclass
 
@@ -58,21 +57,28 @@ def set_table(table: nodes.table) -> None:
     note = cut_rows(table)
     rows = [list(row.children) for row in table.findall(nodes.row)]
     allow_breaks(table)
-    widest, longest = measure(rows)
-    size, widths_pt = layout(widest, longest)
+    size, widths_pt = layout(*measure(rows))
     right = [all("text-right" in row[i]["classes"] for row in rows) for i in range(len(widths_pt))]
     columns = (rf">{{\raggedleft\arraybackslash}}p{{{w:.1f}pt}}" if r else rf">{{\raggedright\arraybackslash}}p{{{w:.1f}pt}}"
                for w, r in zip(widths_pt, right, strict=True))  # fmt: skip
     table["classes"] += ["longtable"]  # the only kind that goes over pages and repeats its head
     begin = rf"\begin{{hwtable}}{{\{size.name}}}{{{size.gap_pt / 2:.1f}pt}}"
     around = ("\\begin{landscape}", "\\end{landscape}") if size.landscape else ("", "")
-    before = table.parent[table.parent.index(table) - 1] if table.parent.index(table) else None
-    if isinstance(before, nodes.paragraph) and isinstance(before[0], nodes.strong):  # the caption, which stays with its table
-        before.insert(0, raw(r"\needspace{8\baselineskip}"))
+    caption = caption_of(table)
+    if caption is not None:
+        caption.insert(0, raw(r"\needspace{8\baselineskip}"))
     table.replace_self([
         raw(around[0] + begin), addnodes.tabular_col_spec(spec="@{}" + "".join(columns) + "@{}"), table, *note,
         raw(r"\end{hwtable}" + around[1]),
     ])  # fmt: skip
+
+
+def caption_of(table: nodes.table) -> nodes.paragraph | None:
+    """The paragraph in bold before the table, which must not be left alone at the foot of a page."""
+    place = table.parent.index(table)
+    before = table.parent[place - 1] if place else None
+    bold = isinstance(before, nodes.paragraph) and "".join(text.astext() for text in before.findall(nodes.strong))
+    return before if bold and bold == before.astext() else None
 
 
 def raw(text: str) -> nodes.raw:
@@ -106,17 +112,18 @@ def breakable(text: str) -> str:
     return re.sub(rf"[^\s{BREAK}]{{12}}(?=[^\s{BREAK}]{{12}})", rf"\g<0>{BREAK}", text)
 
 
-def measure(rows: list[list[nodes.entry]]) -> tuple[list[float], list[float]]:
-    """Per column, in em: its widest cell below the head on one line, and its longest piece that does not break."""
-    widest, longest = [0.0] * len(rows[0]), [0.0] * len(rows[0])
+def measure(rows: list[list[nodes.entry]]) -> tuple[list[float], list[float], list[float]]:
+    """Per column, in em: the longest piece that does not break, the widest cell below the head, the widest cell."""
+    longest, widest, whole = ([0.0] * len(rows[0]) for _ in range(3))
     for row in rows:
         head = isinstance(row[0].parent.parent, nodes.thead)  # set in a wider type, and may fold
         for i, cell in enumerate(row):
             mono = next(iter(cell.findall(nodes.literal)), None) is not None
-            pieces = [(HEAD if head else 1.0) * width(piece, mono) for piece in re.split(rf"[\s{BREAK}]+", cell.astext())]
-            longest[i] = max(longest[i], *pieces)
-            widest[i] = max(widest[i], longest[i], 0.0 if head else width(cell.astext(), mono))
-    return widest, longest
+            factor, text = HEAD if head else 1.0, cell.astext()
+            longest[i] = max(longest[i], *(factor * width(piece, mono) for piece in re.split(rf"[\s{BREAK}]+", text)))
+            whole[i] = max(whole[i], longest[i], factor * width(text, mono))
+            widest[i] = max(widest[i], longest[i], 0.0 if head else width(text, mono))
+    return longest, widest, whole
 
 
 def width(text: str, mono: bool = False) -> float:
@@ -128,28 +135,41 @@ def width(text: str, mono: bool = False) -> float:
     return MARGIN * sum(max(MONO if mono and c != BREAK else 0.0, WIDTHS.get(c, OTHER)) for c in text)
 
 
-def layout(widest: list[float], longest: list[float]) -> tuple[Size, list[float]]:
-    """The size that holds the columns, and their widths in points.
+def layout(longest: list[float], widest: list[float], whole: list[float]) -> tuple[Size, list[float]]:
+    """The size that holds the columns, and their widths in points. The arguments are those of `measure`.
 
     First choice is a size at which only long texts (over FOLDED em) fold, then one that holds the longest pieces.
 
-    >>> size, widths = layout([10, 90], [5, 8])
+    >>> size, widths = layout([5, 8], [10, 90], [10, 90])
     >>> size.name, [round(w) for w in widths], round(sum(widths) + size.gap_pt)
     ('footnotesize', [90, 364], 460)
     """
-    short = [min(w, max(FOLDED, low)) for w, low in zip(widest, longest, strict=True)]
-    upright = [size for size in SIZES if not size.landscape]
-    fits = [size for size in upright if sum(short) * size.em_pt <= room_pt(size, short)]
-    fits += [size for size in SIZES if sum(longest) * size.em_pt <= room_pt(size, longest)]
-    size = (fits or SIZES[-1:])[0]  # if none fits, the columns give way alike, and LaTeX says where a word overflows
-    room = room_pt(size, widest) / size.em_pt
-    stages = [[0.0] * len(widest), longest, short, widest]
-    for low, high in itertools.pairwise(stages):
-        if sum(high) >= room or high is widest:  # what is left over goes where text has to be folded, as in a browser
-            share = min(1.0, (room - sum(low)) / max(sum(high) - sum(low), 1e-9))
-            return size, [size.em_pt * (a + share * (b - a)) for a, b in zip(low, high, strict=True)]
-    raise AssertionError("the last stage always returns")
+    short = [min(w, max(FOLDED, low)) for low, w in zip(longest, widest, strict=True)]
+    fits = [size for size in SIZES if not size.landscape and sum(short) <= room_em(size, short)]
+    fits += [size for size in SIZES if sum(longest) <= room_em(size, longest)]
+    size = (fits or SIZES[-1:])[0]
+    room = room_em(size, longest)
+    if sum(longest) > room:  # the columns give way alike, and LaTeX says where a word overflows
+        return size, [w * room / sum(longest) * size.em_pt for w in longest]
+    return size, [w * size.em_pt for w in fill(fill(longest, widest, room), whole, room)]
 
 
-def room_pt(size: Size, columns: list[float]) -> float:
-    return size.line_pt - size.gap_pt * (len(columns) - 1)
+def room_em(size: Size, columns: list[float]) -> float:
+    return (size.line_pt - size.gap_pt * (len(columns) - 1)) / size.em_pt
+
+
+def fill(least: list[float], most: list[float], room: float) -> list[float]:
+    """Widths between `least` and `most` that fill `room`: as in a browser, what has little to say need not fold.
+
+    >>> fill([1, 1, 1], [2, 10, 30], 12)
+    [2, 5.0, 5.0]
+    """
+    if sum(most) <= room:
+        return most
+    low, high = 0.0, max(most)
+    for _ in range(40):  # the level at which the columns are cut off, by halving
+        level = (low + high) / 2
+        low, high = (
+            (level, high) if sum(max(a, min(b, level)) for a, b in zip(least, most, strict=True)) <= room else (low, level)
+        )
+    return [max(a, b if b <= low else round(low, 6)) for a, b in zip(least, most, strict=True)]
