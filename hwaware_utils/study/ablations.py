@@ -67,7 +67,8 @@ def short_trainings(name: str, labels: pd.DataFrame, recipes: list[Recipe], p, b
         low, high = wilson_interval(accuracy * n, n)
         rows.append({"recipe": recipe.id, "start_accuracy": log["test_accuracy"].iloc[0],
                      "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high, "accuracy_n": n,
-                     "images": recipe.train_images, "epochs": recipe.epochs, "seconds": log["seconds"].sum()})  # fmt: skip
+                     "images": recipe.train_images, "epochs": recipe.epochs, "images_all": len(data.x_train),
+                     "seconds": log["seconds"].sum()})  # fmt: skip
     return pd.concat([labels, pd.DataFrame(rows)], axis=1).assign(sha256=checksum, evidence="measured")
 
 

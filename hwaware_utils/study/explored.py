@@ -1,5 +1,6 @@
 """The networks of the exploration: many trained briefly, which show what to expect, and few trained in full."""
 
+import math
 from dataclasses import asdict
 
 import pandas as pd
@@ -23,7 +24,7 @@ def measure_points(points: list[Point], p, baseline: artifacts.Artifact, data: D
     """Every point after the same short training from the baseline (`p.explore_epochs` epochs of `p.explore_images` images).
 
     A row a point: its settings, recipe, start_accuracy, accuracy (with interval, of accuracy_n test images), images,
-    epochs, seconds, sha256 (of the baseline), evidence. UserError as `ablations.short_trainings`.
+    images_all (of the data set), epochs, seconds, sha256 (of the baseline), evidence. UserError as `ablations.short_trainings`.
     """
     start = Recipe(**baseline.facts["recipe"])
     recipes = [
@@ -66,7 +67,7 @@ def train_candidates(points: list[Point], p, baseline: artifacts.Artifact, data:
 
 def trained_both_ways(brief: pd.DataFrame, variants: pd.DataFrame, profile: str) -> pd.DataFrame:
     """The networks of `variants` (FP32 rows of variants.csv) that `brief` (`measure_points`) holds too: variant, the point's
-    settings, accuracy_brief, accuracy, accuracy_n, evidence."""
+    settings, accuracy_brief, accuracy, accuracy_n, longer, evidence."""
     rows = []
     for variant in variants[variants["precision"] == "fp32"].itertuples():
         recipe = Recipe(**artifacts.find_source(variant.sha256, profile, needs="02_optimizations").facts["recipe"])
@@ -78,8 +79,15 @@ def trained_both_ways(brief: pd.DataFrame, variants: pd.DataFrame, profile: str)
                 "accuracy": variant.accuracy,
                 "accuracy_n": variant.accuracy_n,
             }
+            numbers["longer"] = longer(same, recipe.epochs, recipe.train_images)
             rows.append({"variant": variant.variant} | shares | numbers | {"evidence": variant.evidence})
     return pd.DataFrame(rows)
+
+
+def longer(brief: pd.DataFrame, epochs: int, images: int = 0) -> float:
+    """log(images seen in `epochs` epochs of `images` images (0: all) / images seen in the brief training)."""
+    row = brief.iloc[0]
+    return math.log(epochs * (images or row["images_all"]) / (row["epochs"] * row["images"]))
 
 
 def point_of(recipe: Recipe) -> Point:

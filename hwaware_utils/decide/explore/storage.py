@@ -11,7 +11,7 @@ from pathlib import Path
 from ...base.errors import UserError
 from ...base.results import build_dir
 
-HEARTBEAT_S, GRACE_S = 10, 30
+HEARTBEAT_S = 10  # a trial is given up after three heartbeats that did not come
 HELP = "a file such as explore.db, or a database such as postgresql+psycopg://user:password@host/name"
 
 
@@ -19,14 +19,14 @@ def storage_url(place: str) -> str:
     """The SQLAlchemy URL of `place`: a URL stays, a path becomes SQLite's. UserError when it is neither."""
     import sqlalchemy
 
-    if "://" in place:
+    if "//" in place or "@" in place:
         try:
             url = sqlalchemy.make_url(place)
             url.get_dialect()
-        except (sqlalchemy.exc.ArgumentError, ValueError) as error:
-            raise UserError(f"storage {hidden(place)!r} is no database URL: give {HELP}.") from error
         except (sqlalchemy.exc.NoSuchModuleError, ImportError) as error:
             raise UserError(f"storage {hidden(place)!r} names a database without a driver here: give {HELP}.") from error
+        except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+            raise UserError(f"storage {hidden(place)!r} is no database URL: give {HELP}.") from error
         return place
     path = Path(place)
     if not place or path.is_dir():
@@ -46,15 +46,15 @@ def hidden(place: str) -> str:
     >>> hidden("postgresql+psycopg://me:secret@host/study"), hidden("not://a:b:c@@d"), hidden("study.db")
     ('postgresql+psycopg://me:***@host/study', 'not://a:***@d', 'study.db')
     """
-    scheme, separator, rest = place.partition("://")
+    scheme, separator, rest = place.partition("//")
     account, at, host = rest.rpartition("@")
     if not separator or not at:
         return place
     user, colon, _ = account.partition(":")
-    return f"{scheme}://{user}{':***' if colon else ''}@{host}"
+    return f"{scheme}//{user}{':***' if colon else ''}@{host}"
 
 
-def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S, grace_s: int = GRACE_S):
+def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S):
     """Optuna's storage at `url`, its tables made when they are not there. Raises what `told` turns into a sentence."""
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
@@ -66,7 +66,7 @@ def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S, grace_s: int = GRACE_
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna calls its heartbeat experimental, every time
         return RDBStorage(
-            url, engine_kwargs=engine, heartbeat_interval=heartbeat_s, grace_period=grace_s,
+            url, engine_kwargs=engine, heartbeat_interval=heartbeat_s, grace_period=3 * heartbeat_s,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
         )  # fmt: skip
 

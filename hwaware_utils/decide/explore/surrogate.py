@@ -52,7 +52,7 @@ class Surrogate:
         above = np.exp(x @ self.coefficients)
         middle, step = self.fidelity.transfer(np.log(self.floor + above))
         # what a change of the logarithm above the floor changes in the logarithm of the whole error rate
-        slope = self.fidelity.slope * above / (self.floor + above)
+        slope = self.fidelity.passed_on * above / (self.floor + above)
         brief = (slope * self.spread) ** 2 * (1 + leverage)
         parts = brief**2 / self.freedom + step**2 / max(self.fidelity.freedom, 1)
         freedom = np.divide((brief + step) ** 2, parts, out=np.full(len(x), 1e6), where=parts > 0)
@@ -72,11 +72,14 @@ class Surrogate:
         return 1 - np.minimum(np.exp(middle[:, None] + deviation[:, None] * noise), 1.0)
 
 
-def fit_surrogate(brief: pd.DataFrame, full: pd.DataFrame | None = None, teacher_accuracy: float = 1.0) -> Surrogate:
+def fit_surrogate(
+    brief: pd.DataFrame, full: pd.DataFrame | None = None, teacher_accuracy: float = 1.0, longer: float = 0.0
+) -> Surrogate:
     """The surrogate of `brief` (a row a network: the columns of `feature_table` and accuracy, all trained alike).
 
-    `full`: rows `accuracy_brief, accuracy` of the networks trained both ways; None predicts the brief training. All with
-    accuracy_n, the number of test images. UserError for fewer than three points.
+    `full`: rows `accuracy_brief, accuracy, longer` of the networks trained both ways, `longer` being log(images seen in the
+    full training / in the brief one), as the argument is for the training to predict; None predicts the brief one. All
+    with accuracy_n, the number of test images. UserError for fewer than three points.
     """
     if len(brief) < 3:
         raise UserError(f"{len(brief)} trained points are too few to fit a surrogate: train at least 3 (explore_points).")
@@ -88,7 +91,7 @@ def fit_surrogate(brief: pd.DataFrame, full: pd.DataFrame | None = None, teacher
     freedom = max(len(x) - x.shape[1] - (floor > 0), 1)
     spread = float(np.sqrt(((y - x @ coefficients) ** 2).sum() / freedom))
     both = [log_errors(full[name], full["accuracy_n"]) for name in ("accuracy_brief", "accuracy")] if full is not None else []
-    fidelity = fit_fidelity(*both) if both else Fidelity()
+    fidelity = fit_fidelity(*both, full["longer"].to_numpy(float), longer) if both else Fidelity()
     return Surrogate(features, floor, coefficients, inverse, spread, freedom, fidelity)
 
 
