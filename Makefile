@@ -14,7 +14,7 @@ export HWAWARE_DEMO  := $(DEMO)
 CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c requirements.lock" if sys.version_info[:2] == (3, 11) else "")')
 
 .NOTPARALLEL:
-.PHONY: help setup notebooks html book test check lab serve study clean graph simulators firmware
+.PHONY: help setup notebooks html pdf book test check lab serve study clean graph simulators firmware
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -40,6 +40,9 @@ notebooks: setup  ## run the notebooks of PROFILE that are not up to date
 
 html: setup
 	@$(BIN)/python -m hwaware_utils.report.build "$(OUT)"
+
+pdf: notebooks  ## the book as a PDF, by XeLaTeX: build/PROFILE/report.pdf (the HTML book offers it from its next build on)
+	@$(BIN)/python -m hwaware_utils.report.build "$(OUT)" pdf
 
 test: setup  ## every test: units, the smoke profile end to end, nbval, the built book in a browser (half an hour)
 	$(BIN)/ruff check --quiet .
@@ -70,4 +73,4 @@ study: setup  ## train the reference anew and store it (hours; resumes)
 	@$(BIN)/python -m hwaware_utils store params/reference.yaml
 
 clean:  ## remove what PROFILE has built, but for its trainings; .venv and results/reference stay
-	rm -rf $(foreach part,notebooks results stamps book html _build,"$(OUT)/$(part)")
+	rm -rf $(foreach part,notebooks results stamps book html pdf report.pdf _build,"$(OUT)/$(part)")
