@@ -60,7 +60,7 @@ def test_a_format_that_the_runtime_refuses_has_no_rank():
     fits = one[["variant", "platform"]].assign(fits=[True, False, True, False])
     known = gains("mcu", [1.0, 3.0, 1.0])
     table = techniques.rank_techniques(known[known["variant"] == "small-fp32"], one, fits).set_index("technique")
-    assert np.isnan(table.loc["int8_ptq", "rank"])
+    assert pd.isna(table.loc["int8_ptq", "rank"])
     assert table.loc["int8_ptq", ["partners", "n_fit", "n"]].tolist() == [0, 0, 2]
     assert table.loc["small", "rank"] == 1
 
@@ -210,10 +210,10 @@ def test_what_is_recorded_with_these_settings_is_shown_and_nothing_else(tmp_path
     monkeypatch.setattr(reference, "REFERENCE", tmp_path)
 
     class P:
-        calibration_images, seed, toolchain_images, retrain = 5, 7, 10, False
+        calibration_images, seed, failure_images, retrain = 5, 7, 10, False
 
     assert int4.measure_int4(source, P, None)["evidence"].tolist() == ["recorded"]
-    P.toolchain_images = 11
+    P.failure_images = 11
     with pytest.raises(UserError, match="no 4-bit weights are recorded"):
         int4.measure_int4(source, P, None)
 

@@ -124,7 +124,7 @@ class Toolchains(Common):
 class Aspects(Common):
     retrain: bool = False
     calibration_images: Positive = 200
-    toolchain_images: Positive = 200
+    failure_images: Positive = 200
     exit_block: Annotated[int, Field(ge=1, le=16)] = 6
     warm_up_runs: Count = 10
     n_runs: Annotated[int, Field(ge=10)] = 100

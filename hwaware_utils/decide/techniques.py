@@ -35,7 +35,7 @@ def rank_techniques(gains: pd.DataFrame, configurations: pd.DataFrame, fits: pd.
             counts = {"n_fit": int(mine["fits"].sum()), "n": len(mine)}
             rows.append({"platform": platform, "technique": technique, "kind": own} | gained | counts)
     ranked = pd.DataFrame(rows).replace({"kind": {own: kind for kind, (own, _, _) in KINDS.items()}})
-    ranked.insert(1, "rank", ranked.groupby("platform")["speedup"].rank(ascending=False, method="min"))
+    ranked.insert(1, "rank", ranked.groupby("platform")["speedup"].rank(ascending=False, method="min").astype("Int64"))
     ranked["order"] = ranked["platform"].map({name: k for k, name in enumerate(dict.fromkeys(fits["platform"]))})
     return ranked.sort_values(["order", "rank"], kind="stable").drop(columns="order").reset_index(drop=True)
 

@@ -39,7 +39,9 @@ class ChartOf(SphinxDirective):
         for key in ("vega-bundle", "charts"):
             NbMetadataCollector.add_js_file(self.env, self.env.docname, key.split("-")[0], f"{key}.js", {})
         html = nodes.raw("", chart_html(spec), format="html", classes=["output"])
-        figure = nodes.figure("", html, addnodes.only("", nodes.image(uri=self._pdf(spec)), expr="latex"), align="default")
+        figure = nodes.figure(
+            "", html, addnodes.only("", nodes.image(uri=self._pdf(spec), scale=70), expr="latex"), align="default"
+        )
         caption = nodes.caption()
         inline, messages = self.state.inline_text(" ".join(self.content), self.lineno)
         caption += inline
@@ -67,7 +69,7 @@ class TableOf(SphinxDirective):
         if not path.is_file():
             raise self.error(f"{path.name} is not among the results: name a table that a notebook of this profile saves.")
         self.env.note_dependency(str(path))
-        frame = pd.read_csv(path)
+        frame = pd.read_csv(path).convert_dtypes()  # a count with gaps is no float
         columns = self.options.get("columns", " ".join(frame)).replace(",", " ").split()
         table = show_table(frame[columns], caption=self.options.get("caption"))
         printed = addnodes.only("", expr="latex")

@@ -33,24 +33,26 @@ DEPTHWISE_BITS = 8
 def measure_int4(source: artifacts.Artifact, p, data: Dataset | None) -> pd.DataFrame:
     """The FP32 file of `source` and every one of `FORMATS`: a row each, measured now, or recorded with the same settings.
 
-    `p` holds calibration_images, toolchain_images (test images), warm_up_runs, n_runs, seed and retrain. Columns: variant,
+    `p` holds calibration_images, failure_images (test images), warm_up_runs, n_runs, seed and retrain. Columns: variant,
     weight_bits, activation_bits, corrected, size_bytes, accuracy (with interval, accuracy_n, agreement with FP32),
     latency_ms (with range), settings, dataset, sha256 (of the FP32 file), evidence. UserError without data and record.
     """
     fp32 = source.files["fp32"]
     settings = {"calibration_images": p.calibration_images, "seed": p.seed}
     recorded = None if p.retrain else recorded_table("int4", artifacts.sha256(fp32))
-    if recorded is not None and all(recorded[k].eq(v).all() for k, v in {**settings, "accuracy_n": p.toolchain_images}.items()):
+    if recorded is not None and all(recorded[k].eq(v).all() for k, v in {**settings, "accuracy_n": p.failure_images}.items()):
         return recorded
     if data is None:
         raise UserError("no 4-bit weights are recorded for these settings, and the data set is not here: set HWAWARE_DATA.")
-    if p.toolchain_images > len(data.x_test):
-        raise UserError(f"toolchain_images {p.toolchain_images}: give a number from 1 to {len(data.x_test)} (the test images).")
+    if p.failure_images > len(data.x_test):
+        raise UserError(f"failure_images {p.failure_images}: give a number from 1 to {len(data.x_test)} (the test images).")
     inputs = calibration_inputs(fp32, calibration_images(data, p.calibration_images, p.seed))
     files = [ModelFile("fp32", "fp32", "tflite", "source", fp32.read_bytes()), *make_files(fp32, inputs)]
-    chosen = np.random.default_rng(p.seed).permutation(len(data.x_test))[: p.toolchain_images]
+    chosen = np.random.default_rng(p.seed).permutation(len(data.x_test))[: p.failure_images]
     accuracy = measure_accuracy(files, data.x_test[chosen], data.y_test[chosen], files[0])
-    timing = measure_latency(files, p.n_runs, p.warm_up_runs)[["latency_ms", "latency_ms_low", "latency_ms_high", "n_runs"]]
+    timing = measure_latency(files, p.n_runs // 4 + 1, p.warm_up_runs)[
+        ["latency_ms", "latency_ms_low", "latency_ms_high", "n_runs"]
+    ]
     bits = pd.DataFrame([(32, 0, False), *FORMATS.values()], columns=["weight_bits", "activation_bits", "corrected"])
     table = pd.concat([describe(files)[["variant", "size_bytes"]], bits, accuracy, timing], axis=1)
     return table.assign(**settings, dataset=data.name, sha256=artifacts.sha256(fp32), evidence="measured")
