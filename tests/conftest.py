@@ -43,11 +43,15 @@ def background(request, tmp_path_factory):
     asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     smoke, reference = tmp_path_factory.mktemp("smoke"), tmp_path_factory.mktemp("reference")
     html, running = reference / "reference" / "html", []
+    pdf = tmp_path_factory.mktemp("printed") / "report.pdf"
+    for part in ("notebooks", "results", "models"):  # a test may copy the smoke build meanwhile: nothing may appear in it
+        (pdf.parent / part).symlink_to(smoke / "smoke" / part)
     run, no_network = ("hwaware_utils", "run"), {"HTTPS_PROXY": "http://127.0.0.1:9"}
     jobs = {
         "reference_build": (reference, [*run, "params/reference.yaml"], environment(reference, **no_network)),
         "book_html": (html, ["hwaware_utils.report.build", str(html.parent)], environment(reference)),
         "smoke_build": (smoke, [*run, "params/smoke.yaml"], environment(smoke)),
+        "report_pdf": (pdf, ["hwaware_utils.report.build", str(pdf.parent), "pdf"], environment(smoke)),
     }  # the environments are settled now: a test that changes its own meanwhile changes no build
     with ThreadPoolExecutor(1) as pool:
         yield {name: pool.submit(made, *job, running) for name, job in jobs.items() if name in asked}
@@ -88,6 +92,12 @@ def reference_build(builds) -> Path:
 def book_html(reference_build, builds) -> Path:
     """The HTML book of the reference profile."""
     return builds["book_html"].result()
+
+
+@pytest.fixture(scope="session")
+def report_pdf(smoke_build, builds):
+    """The PDF of the smoke profile, as a Future: a test without TeX must not ask for its result."""
+    return builds["report_pdf"]
 
 
 @pytest.fixture

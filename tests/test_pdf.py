@@ -5,31 +5,25 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from docutils import nodes
 
 from hwaware_utils.base.errors import UserError
-from hwaware_utils.base.results import ROOT
 from hwaware_utils.report import latex, latex_tables
 
 POPPLER = ("pdftotext", "pdfinfo", "pdffonts")
 
 
 @pytest.fixture(scope="module")
-def report(request) -> Path:
+def report(report_pdf) -> Path:
     """report.pdf; beside it pdf/_build/latex/report.log."""
     missing = [name for name in (*latex.PROGRAMS, *POPPLER) if shutil.which(name) is None]
     if missing:
         told = f"{missing[0]} is missing, the PDF was not built: install the Debian packages that apt.txt lists."
         pytest.fail(told, pytrace=False) if os.environ.get("CI") else pytest.skip(told)
-    folder = request.getfixturevalue("smoke_build") / "smoke"
-    line = [sys.executable, "-m", "hwaware_utils.report.build", str(folder), "pdf"]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "report.pdf"
+    return report_pdf.result()
 
 
 @pytest.fixture(scope="module")
