@@ -72,6 +72,7 @@ def explore(
     trials: Annotated[int, typer.Option(help="complete trials in all, whoever ran them, earlier calls included")] = 300,
     storage: Annotated[str, typer.Option(help="a file, or for many machines postgresql+psycopg://user:password@host/db")] = "",
     workers: Annotated[int, typer.Option(help="processes here; the same command on other machines joins in")] = 1,
+    epochs: Annotated[int, typer.Option(help="of the full training whose accuracy is predicted", min=1)] = 9,
     minimise: Annotated[
         str, typer.Option(help="beside the accuracy: latency_ms, energy_mj, ram_kib, flash_kib")
     ] = "latency_ms",
@@ -85,7 +86,7 @@ def explore(
     from .decide.explore.storage import default_file, hidden
     from .decide.explore.workers import explore as run_study
 
-    search = load_search(platform, tuple(minimise.split(",")), profile)
+    search = load_search(platform, epochs, tuple(minimise.split(",")), profile)
     place = storage or default_file(platform)
     table = run_study(search, trials, place, workers, seed)
     front = shown(front_of(table, search))

@@ -78,9 +78,8 @@ def test_a_database_that_dies_is_told_and_the_study_resumes(server, tmp_path):
     stopped = threading.Event()
 
     def stop_when_it_runs():
-        while not any(tmp_path.iterdir()):
-            time.sleep(0.02)
-        time.sleep(0.5)
+        while not any(tmp_path.iterdir()) or states(search, server.url)["complete"] < 2:
+            time.sleep(0.1)
         server.stop()
         stopped.set()
 

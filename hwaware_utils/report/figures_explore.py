@@ -61,9 +61,9 @@ def candidate_predictions(table: pd.DataFrame) -> alt.LayerChart:
     frame = pd.concat([told, seen.assign(evidence=table["evidence"])], ignore_index=True)
     order = table["variant"].tolist()
     y = alt.Y("variant:N", sort=order, title=None, axis=alt.Axis(grid=True))
-    shades = colour(frame, "what", " ")
+    shades = colour(frame, "what", "accuracy")
     bars = alt.Chart(table, height=alt.Step(26)).mark_rule(opacity=0.6).encode(
-        x=alt.X("predicted_low:Q", **ACCURACY), x2="predicted_high:Q", y=y
+        x=alt.X("predicted_low:Q", axis=alt.Axis(tickCount=5), **ACCURACY), x2="predicted_high:Q", y=y
     )  # fmt: skip
     tips = tooltip(frame, "variant", "what", "value")
     marks = points(alt.Chart(frame)).encode(x="value:Q", y=y, shape=evidence_shape(), tooltip=tips, **shades)

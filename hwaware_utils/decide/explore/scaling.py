@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ...base.results import REFERENCE
-from .local_postgres import local_postgres
+from .local_postgres import find_postgres, local_postgres
 from .search import Search
 from .storage import open_storage, storage_url
 from .study import open_study
@@ -86,9 +86,9 @@ def _ends(search: Search, place: str) -> list:
 
 
 def scaling_table(search: Search, trials: int, retrain: bool = False, team: tuple[int, ...] = (1, 4)) -> pd.DataFrame:
-    """`measure_scaling` on a PostgreSQL of our own, or what is recorded of it (unless `retrain`)."""
+    """`measure_scaling` on a PostgreSQL of our own, or what is recorded of it (unless `retrain` and there is a PostgreSQL)."""
     path = REFERENCE / "exploration_scaling.csv"
-    if path.is_file() and not retrain:
+    if path.is_file() and not (retrain and find_postgres()):
         return pd.read_csv(path)
     with local_postgres() as server:
         return measure_scaling(search, server.url, trials, team)

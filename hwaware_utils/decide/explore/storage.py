@@ -74,15 +74,18 @@ def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S):
 @contextlib.contextmanager
 def told(place: str):
     """Turn what a database can do to a study into one sentence without a password."""
-    import optuna
     import sqlalchemy
 
     try:
         yield
-    except (sqlalchemy.exc.DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "version" not in str(error) and "alembic" not in str(error):
+    except UserError:
+        raise
+    except Exception as error:
+        # When the database dies inside a trial, Optuna stumbles over a variable of its own: the cause stands further down
+        causes = [one for one in _chain(error) if isinstance(one, sqlalchemy.exc.DatabaseError)]
+        if not causes:
             raise
-        cause = _cause(error)
+        cause = (str(causes[-1].orig).strip().splitlines() or ["no message"])[0].rstrip(".:")[:160]
         if url_is_file(place):
             raise UserError(
                 f"{hidden(place)} is no study or is damaged ({cause}): give another file, or delete it to start anew."
@@ -97,8 +100,10 @@ def url_is_file(place: str) -> bool:
     return "://" not in place or place.startswith("sqlite")
 
 
-def _cause(error: BaseException) -> str:
-    """The first line of the innermost error, which is the database's own."""
-    while (inner := error.__cause__ or getattr(error, "orig", None)) is not None and inner is not error:
-        error = inner
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:160]
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """The error, what it came from, and so on."""
+    found = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
