@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..base.errors import UserError
-from ..base.results import ROOT, written_whole
+from ..base.results import REFERENCE, ROOT, written_whole
 from ..base.schema import NOTEBOOKS
 from . import demo
 from .latex import check_tex, run_date, typeset
@@ -91,6 +91,8 @@ def _key(folder: Path, kind: str) -> str:
     sources = [
         ROOT / "_config.yml",
         ROOT / "_toc.yml",
+        ROOT / "CITATION.cff",
+        REFERENCE / "manifest.json",
         *(ROOT / "book").rglob("*"),
         *(ROOT / "hwaware_utils" / "report").glob("*.py"),
     ]
