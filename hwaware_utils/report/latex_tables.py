@@ -66,7 +66,7 @@ def set_table(table: nodes.table) -> None:
     around = ("\\begin{landscape}", "\\end{landscape}") if size.landscape else ("", "")
     caption = caption_of(table)
     if caption is not None:
-        caption.insert(0, raw(r"\needspace{8\baselineskip}"))
+        caption.insert(0, raw(r"\Needspace{8\baselineskip}"))  # \needspace would break inside longtable's own output routine
     table.replace_self([
         raw(around[0] + begin), addnodes.tabular_col_spec(spec="@{}" + "".join(columns) + "@{}"), table, *note,
         raw(r"\end{hwtable}" + around[1]),
@@ -96,6 +96,9 @@ def cut_rows(table: nodes.table) -> list[nodes.Node]:
 
 
 def allow_breaks(table: nodes.table) -> None:
+    for link in list(table.findall(nodes.reference)):
+        if link.get("refuri") == f"http://{link.astext()}":  # Markdown takes STM32Cube.AI for a web site
+            link.replace_self(link.children)
     for text in list(table.findall(nodes.Text)):
         text.parent.replace(text, nodes.Text(breakable(text.astext())))
 
