@@ -54,7 +54,7 @@ def estimate_study_hours(
     high end. The database serves one trial in `overhead_s` at most, which bounds large teams from below.
 
     >>> row = estimate_study_hours({"training": (3600.0, 3600.0)}, 0.0, 0.5, (100,), (10,)).iloc[0]
-    >>> row["hours_low"], row["hours_high"]
+    >>> float(row["hours_low"]), float(row["hours_high"])
     (10.0, 20.0)
     """
     rows = []
