@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .base.errors import UserError
+from .base.errors import UserError, about_a_place
 from .commands_ask import explore, predict, recommend
 from .commands_ota import ota
 from .commands_simulate import firmware, simulate, simulators
@@ -62,6 +62,12 @@ def cli() -> None:
         app()
     except UserError as error:
         typer.echo(error, err=True)
+        sys.exit(2)
+    except OSError as error:
+        told = about_a_place(error)
+        if told is None:
+            raise
+        typer.echo(told, err=True)
         sys.exit(2)
 
 

@@ -53,26 +53,26 @@ def run(models: dict[str, Common], only: str = "", force: bool = False, say=prin
             elif current and not force:
                 say(f"{label}: up to date")
             else:
-                start = time.time()
+                start, before_it = time.monotonic(), _made(folder, name)
                 stamp_file.unlink(missing_ok=True)
                 _execute(name, parameters, folder, label)
-                stamp = {
-                    "key": key,
-                    "run": f"{time.time_ns()}-{os.getpid()}",
-                    "files": _written(folder, name, start),
-                    **provenance(),
-                }
+                stamp = {"key": key, "run": f"{time.time_ns()}-{os.getpid()}", **provenance()}
+                stamp["files"] = _written(folder, name, before_it)
                 with written_whole(stamp_file) as path:
                     path.write_text(json.dumps(stamp, indent=1))
-                say(f"{label}: done in {time.time() - start:.0f} s")
+                say(f"{label}: done in {time.monotonic() - start:.0f} s")
             before = stamp.get("run", "")
 
 
-def _written(folder: Path, name: str, start: float) -> dict[str, str]:
-    """The executed notebook and the tables and models that appeared since `start`, with their sha256."""
-    made = [folder / "notebooks" / f"{name}.ipynb", *(folder / "results").glob("*.csv"), *(folder / "models").glob("*.*")]
-    # The manifest belongs to all notebooks; a clock may be coarser than a second's fraction
-    fresh = [path for path in made if path.name != "manifest.json" and path.stat().st_mtime >= start - 0.01]
+def _made(folder: Path, name: str) -> dict[Path, tuple[int, int]]:
+    """The executed notebook, the tables and the models as they are now. The manifest belongs to all notebooks."""
+    paths = [folder / "notebooks" / f"{name}.ipynb", *(folder / "results").glob("*.csv"), *(folder / "models").glob("*.*")]
+    return {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in paths if p.is_file() and p.name != "manifest.json"}
+
+
+def _written(folder: Path, name: str, before: dict) -> dict[str, str]:
+    """What has been written since `before`, with its sha256. No time is compared: a clock may be set back meanwhile."""
+    fresh = [path for path, state in _made(folder, name).items() if before.get(path) != state]
     return {str(path.relative_to(folder)): sha256(path) for path in fresh}
 
 

@@ -41,10 +41,14 @@ def read_manifest(folder: Path) -> dict:
         return {}
     try:
         manifest = json.loads(path.read_text())
-        if not all(isinstance(entry["files"], dict) and isinstance(entry["recipe"], dict) for entry in manifest.values()):
-            raise ValueError("an entry lacks files or recipe")
+        for name, entry in manifest.items():
+            if not isinstance(entry["recipe"], dict):
+                raise ValueError(f"the recipe of {name} is none")
+            for file in entry["files"].values():
+                if Path(file["name"]).name != file["name"] or not isinstance(file["sha256"], str):
+                    raise ValueError(f"{name} names no file beside the manifest")
         return manifest
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise UserError(f"{path} is damaged ({error}): restore it with git, or delete it to start anew.") from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from .errors import UserError, nearest
+from .errors import UserError, nearest, shown
 from .results import build_dir
 from .schema import NOTEBOOKS
 from .schema_study import Training
@@ -44,14 +44,14 @@ def load_profile(path: Path) -> dict[str, Common]:
     _checked(Common, {k: v for k, v in values.items() if k in Common.model_fields}, str(path))
     if values.get("profile", "smoke") != path.stem:
         raise UserError(
-            f"{path}: profile = {values.get('profile', 'smoke')!r} must be the file's name: write `profile: {path.stem}`."
+            f"{path}: profile = {shown(values.get('profile', 'smoke'))} must be the file's name: write `profile: {path.stem}`."
         )
     for name in ("data_dir", "weights"):
         if isinstance(values.get(name), str) and values[name] not in ("", "none", "imagenet"):
-            values[name] = str(Path(values[name]).expanduser().absolute())
+            values[name] = _absolute(values[name])
     for variable in ("HWAWARE_BUILD", "HWAWARE_DATA", "HWAWARE_WEIGHTS"):
         if os.environ.get(variable):
-            os.environ[variable] = str(Path(os.environ[variable]).expanduser().absolute())
+            os.environ[variable] = _absolute(os.environ[variable])
     models = {
         notebook: _checked(model, {k: v for k, v in values.items() if k in model.model_fields}, str(path))
         for notebook, model in NOTEBOOKS.items()
@@ -65,7 +65,7 @@ def _refuse_unknown(names, where: str) -> None:
     for name in names:
         if name not in known:
             near = nearest(name, known)
-            raise UserError(f"{where}: {name!r} is no parameter of any notebook{near}")
+            raise UserError(f"{where}: {shown(name)} is no parameter of any notebook{near}")
 
 
 def _checked(model: type[Common], values: dict, where: str) -> Common:
@@ -75,9 +75,24 @@ def _checked(model: type[Common], values: dict, where: str) -> Common:
         first = error.errors()[0]
         told = first["msg"].removeprefix("Value error, ")
         name = ".".join(str(part) for part in first["loc"])
-        given = f"{name} = {first['input']!r}: " if name else ""
+        given = f"{name} = {shown(first['input'])}: " if name else ""
         hint = " (YAML reads 3e-3 as text: write 0.003)" if first["type"] == "float_type" else ""
         raise UserError(f"{where}: {given}{told[0].lower() + told[1:].rstrip('.')}{hint}.") from error
+
+
+def _absolute(place: str) -> str:
+    try:
+        return str(Path(place).expanduser().absolute())
+    except RuntimeError as error:  # ~somebody
+        raise UserError(f"{shown(place)} begins with the home of an unknown user: write the whole path.") from error
+
+
+def _is(place: str, kind) -> bool:
+    """`kind` is Path.is_file or Path.is_dir; a name too long for the system is neither."""
+    try:
+        return kind(Path(place))
+    except OSError:
+        return False
 
 
 def _check_places(training: Training, path: Path) -> None:
@@ -85,12 +100,12 @@ def _check_places(training: Training, path: Path) -> None:
         raise UserError(f"{path}: dataset 'folder' needs data_dir: an image folder laid out as train|test/<class>/<image>.")
     places = {f"{path}: data_dir": training.data_dir, "HWAWARE_DATA": os.environ.get("HWAWARE_DATA", "")}
     for name, place in places.items():
-        if place and not (Path(place).is_dir() or (Path(place).is_file() and place.endswith(".npz"))):
-            raise UserError(f"{name} {place!r} does not exist or is no data set: give an image folder or an .npz file.")
+        if place and not (_is(place, Path.is_dir) or (_is(place, Path.is_file) and place.endswith(".npz"))):
+            raise UserError(f"{name} {shown(place)} does not exist or is no data set: give an image folder or an .npz file.")
     chosen = {f"{path}: weights": training.weights, "HWAWARE_WEIGHTS": os.environ.get("HWAWARE_WEIGHTS") or "none"}
     for name, place in chosen.items():
-        if place not in ("none", "imagenet") and not Path(place).is_file():
-            raise UserError(f"{name} {place!r} does not exist: give a weights file, 'imagenet' or 'none'.")
+        if place not in ("none", "imagenet") and not _is(place, Path.is_file):
+            raise UserError(f"{name} {shown(place)} does not exist: give a weights file, 'imagenet' or 'none'.")
     folder = build_dir(training.profile)
     try:
         folder.mkdir(parents=True, exist_ok=True)

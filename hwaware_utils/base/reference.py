@@ -3,7 +3,7 @@
 import pandas as pd
 
 from .errors import UserError
-from .results import REFERENCE
+from .results import REFERENCE, read_table
 
 
 def recorded_accuracy(sha256: str) -> dict | None:
@@ -11,9 +11,14 @@ def recorded_accuracy(sha256: str) -> dict | None:
     columns = ["accuracy", "accuracy_low", "accuracy_high", "accuracy_n", "dataset", "evidence"]
     for name in ("variants", "explored_variants"):
         path = REFERENCE / f"{name}.csv"
-        stored = pd.read_csv(path).set_index("sha256") if path.is_file() else pd.DataFrame()
-        if sha256 in stored.index:
-            return stored.loc[[sha256], columns].iloc[0].to_dict()
+        stored = read_table(path, ["sha256", *columns]) if path.is_file() else pd.DataFrame({"sha256": []})
+        rows = stored[stored["sha256"] == sha256]
+        if len(rows):
+            found = rows[columns].iloc[0].to_dict()
+            numbers = [found[column] for column in columns[:4]]
+            if not all(isinstance(number, int | float) and number >= 0 for number in numbers):
+                raise UserError(f"{path} holds no accuracy for {sha256[:12]}...: restore it with `git checkout`.")
+            return found
     return None
 
 
@@ -26,7 +31,7 @@ def recorded_table(name: str, sha256: str, text: tuple[str, ...] = (), origin: b
     path = REFERENCE / f"{name}.csv"
     if not path.is_file():
         return None
-    stored = pd.read_csv(path, dtype=dict.fromkeys(text, str))
+    stored = read_table(path, dtype=dict.fromkeys(text, str))
     rows = stored[stored["sha256"] == sha256] if "sha256" in stored else stored.head(0)
     kept = [column for column in rows if origin or not column.startswith("recorded_")]
     return rows[kept].reset_index(drop=True) if len(rows) else None
@@ -43,7 +48,7 @@ def required_table(name: str, sha256: str, of: str, text: tuple[str, ...] = ()) 
 def recorded_recipes(name: str, recipes: list[str]) -> pd.DataFrame | None:
     """The rows of `results/reference/<name>.csv` if its column recipe names exactly these, in this order; else None."""
     path = REFERENCE / f"{name}.csv"
-    stored = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["recipe"])
-    if list(dict.fromkeys(stored["recipe"])) != recipes:
+    stored = read_table(path) if path.is_file() else pd.DataFrame()
+    if "recipe" not in stored or list(dict.fromkeys(stored["recipe"])) != recipes:
         return None
     return stored[[column for column in stored if not column.startswith("recorded_")]]

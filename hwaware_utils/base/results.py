@@ -38,9 +38,25 @@ def save_table(frame: pd.DataFrame, name: str, profile: str) -> pd.DataFrame:
     return frame
 
 
+def read_table(path: Path, needs: tuple[str, ...] | list[str] = (), **options) -> pd.DataFrame:
+    """A CSV file as a frame; `options` go to pandas. UserError when it cannot be read, is no table, or lacks a column of
+    `needs`."""
+    remedy = "restore it with `git checkout`" if path.parent == REFERENCE else "write it again"
+    try:
+        table = pd.read_csv(path, **options)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
+    except (ValueError, OverflowError) as error:  # pandas' own errors among them
+        raise UserError(f"{path} is no table ({' '.join(str(error).split())[:160]}): {remedy}.") from error
+    missing = [column for column in needs if column not in table]
+    if missing:
+        raise UserError(f"{path} lacks the column {', '.join(missing)}: {remedy}.")
+    return table
+
+
 def load_table(name: str, profile: str, needs: str) -> pd.DataFrame:
     """Read a table that the notebook `needs` has written. UserError says which notebook to run if it has not."""
     path = build_dir(profile) / "results" / f"{name}.csv"
     if not path.is_file():
         raise UserError(f"{name}.csv of profile {profile!r} is missing: run notebooks/{needs}.ipynb with this profile first.")
-    return pd.read_csv(path)
+    return read_table(path)

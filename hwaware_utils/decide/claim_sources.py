@@ -11,7 +11,7 @@ import re
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.results import REFERENCE
+from ..base.results import REFERENCE, read_table
 from ..platforms.mobilenet import mobilenet_parameters, mobilenet_workload
 from ..platforms.published import load_published
 from ..platforms.specs import load_platform
@@ -38,7 +38,10 @@ def look_up(place: str, tables: dict[str, pd.DataFrame]) -> float:
         return float(len(rows))
     if column not in rows or rows.empty:
         raise UserError(f"{place!r} finds nothing.")
-    values = rows[column].astype(float).dropna()
+    try:
+        values = rows[column].astype(float).dropna()
+    except ValueError as error:
+        raise UserError(f"{place!r} holds text ({str(error)[:60]}): a number was expected.") from error
     if match["end"]:
         return float(values.agg(match["end"]))
     if values.empty or values.max() - values.min() > 1e-9 * abs(values.max()):
@@ -52,7 +55,7 @@ def _table(name: str, place: str) -> pd.DataFrame:
     path = REFERENCE / f"{name}.csv"
     if not path.is_file():
         raise UserError(f"{place!r}: results/reference has no {name}.csv.")
-    return pd.read_csv(path)
+    return read_table(path)
 
 
 def _rows(frame: pd.DataFrame, where: str, place: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from docutils.statemachine import StringList
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
+from ..base.results import ROOT, read_table
 from . import guidelines, limits, model_zoo, origins, workbook
 from .tables import show_table
 
@@ -22,6 +23,7 @@ TABLES: dict[str, Callable[[Path, dict[str, pd.DataFrame]], pd.DataFrame]] = {
     "model-zoo": lambda folder, tables: model_zoo.zoo_table(tables),
     "model-files": lambda folder, tables: model_zoo.file_table(tables["variants"]),
     "model-errors": lambda folder, tables: limits.model_errors(tables),
+    "reliability": lambda folder, tables: read_table(ROOT / "results" / "reliability.csv"),
     "reference-run": lambda folder, tables: origins.reference_run(),
     "run-times": lambda folder, tables: origins.run_times(folder / "notebooks"),
     "training-times": lambda folder, tables: origins.training_times(tables["training_log"]),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..base.errors import UserError
+from ..base.errors import UserError, about_a_place
 from ..base.results import REFERENCE, ROOT, written_whole
 from ..base.schema import NOTEBOOKS
 from . import demo
@@ -93,6 +93,7 @@ def _key(folder: Path, kind: str) -> str:
         ROOT / "_toc.yml",
         ROOT / "CITATION.cff",
         REFERENCE / "manifest.json",
+        ROOT / "results" / "reliability.csv",
         *(ROOT / "book").rglob("*"),
         *(ROOT / "hwaware_utils" / "report").glob("*.py"),
     ]
@@ -108,6 +109,9 @@ if __name__ == "__main__":
         sys.exit("usage: python -m hwaware_utils.report.build build/<profile> [html|pdf]")
     try:
         build_book(Path(sys.argv[1]).resolve(), *sys.argv[2:])
-    except UserError as error:
-        print(error, file=sys.stderr)
+    except (UserError, OSError) as error:
+        told = about_a_place(error) if isinstance(error, OSError) else error
+        if told is None:
+            raise
+        print(told, file=sys.stderr)
         sys.exit(2)

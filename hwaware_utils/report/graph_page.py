@@ -13,10 +13,8 @@ from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 
-import pandas as pd
-
 from ..base.errors import UserError
-from ..base.results import REFERENCE
+from ..base.results import REFERENCE, read_table
 
 HOST = "127.0.0.1"
 TYPES = (".tflite", ".onnx")
@@ -65,8 +63,11 @@ def serve(model: Path, port: int = 8081) -> http.server.ThreadingHTTPServer:
 
 def default_model() -> Path:
     """The stored baseline in INT8."""
-    stored = pd.read_csv(REFERENCE / "variants.csv").set_index("variant")
-    return REFERENCE / stored.loc["baseline-int8_ptq", "model_file"]
+    stored = read_table(REFERENCE / "variants.csv", ["variant", "model_file"], dtype=str)
+    files = stored.loc[stored["variant"] == "baseline-int8_ptq", "model_file"].dropna()
+    if files.empty or not (REFERENCE / files.iloc[0]).is_file():
+        raise UserError(f"{REFERENCE} has no baseline-int8_ptq: make graph MODEL=a .tflite file.")
+    return REFERENCE / files.iloc[0]
 
 
 def _page(name: str) -> bytes:

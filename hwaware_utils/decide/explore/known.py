@@ -4,7 +4,7 @@ import pandas as pd
 
 from ...base import artifacts
 from ...base.errors import UserError
-from ...base.results import REFERENCE, build_dir
+from ...base.results import REFERENCE, build_dir, read_table
 from ...study.explored import longer, point_of, trained_both_ways
 from ...study.recipe import Recipe
 from .candidates import int8_loss
@@ -49,7 +49,7 @@ def load_search(platform: str, epochs: int, minimise: tuple[str, ...] = ("latenc
         path = folder / f"{name}.csv"
         if not path.is_file():
             raise UserError(f"{path} is missing: run notebooks/{notebook}.ipynb, or give --profile, one that has been run.")
-        tables[name] = pd.read_csv(path)
+        tables[name] = read_table(path)
     try:
         return make_search(tables["exploration_points"], tables["variants"], profile or "reference", platform, epochs, minimise)
     except KeyError as error:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...base.errors import UserError
 from ...base.provenance import provenance
-from ...base.results import REFERENCE, written_whole
+from ...base.results import REFERENCE, read_table, written_whole
 from ...platforms.published import load_published
 from ..comparison import random_inputs
 from .simulation import simulate
@@ -84,7 +84,7 @@ def record(table: pd.DataFrame) -> None:
 
 def recorded_validation() -> pd.DataFrame:
     """The stored validation (columns of `validate`, evidence `recorded`, and recorded_host, _commit, _date)."""
-    return pd.read_csv(RECORD)
+    return read_table(RECORD)
 
 
 if __name__ == "__main__":
