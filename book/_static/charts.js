@@ -56,6 +56,7 @@
     const { view } = await vegaEmbed(live, spec, {
       mode: "vega-lite",
       renderer: "svg",
+      ast: true, // expressions are read, not compiled: the page's policy allows no eval
       actions: { export: true, source: false, compiled: false, editor: false }, // the editor is on the network
       downloadFileName: box.closest("figure")?.id || "chart",
     });

@@ -16,9 +16,11 @@ from myst_nb.core.render import MimeRenderPlugin
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
+from . import pages
 from .charts import MIMETYPE, VL, to_svg
 from .downloads import describe_tables
 from .latex_tables import PrintTables
+from .slim import slim_spec, slim_svg
 
 # The static SVG stays if JavaScript is off. --h reserves the height of the live chart, which replaces it (charts.js).
 HTML = (
@@ -51,10 +53,10 @@ class VegaLite(MimeRenderPlugin):
 def chart_html(spec: dict) -> str:
     """The chart as an element that shows without JavaScript and comes alive with it."""
     spec = {name: value for name, value in spec.items() if name != "$schema"}  # Vega would warn about version 5, see charts
-    text = json.dumps(spec).replace("</", "<\\/")  # "</script>" in a label would end the element
+    text = slim_spec(spec).replace("</", "<\\/")  # "</script>" in a label would end the element
     # Each inline SVG numbers its clip paths from 0; without a prefix the first chart of the page would clip them all.
     prefix = "c" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"
-    svg = re.sub(r'(\bid="|url\(#)', rf"\g<1>{prefix}", to_svg(spec))
+    svg = re.sub(r'(\bid="|url\(#)', rf"\g<1>{prefix}", slim_svg(to_svg(spec)))
     height = round(float(re.search(r'<svg[^>]* height="([\d.]+)"', svg)[1])) + INPUT_PX * count_inputs(spec)
     return HTML.format(height=height, label=escape(spec.get("description", ""), quote=True), svg=svg, spec=text)
 
@@ -103,24 +105,20 @@ def _told(script) -> str:
     return f"{script.filename} {script.attributes.get('body', '')}" if hasattr(script, "filename") else str(script)
 
 
-def drop_font_preloads(app, exc) -> None:
-    """The icons are SVG; the theme preloads its fonts all the same, which a browser refuses on file://."""
+def finish_pages(app, exc) -> None:
+    """The content-security policy, and nothing that no page shows."""
     if exc is None and app.builder.format == "html":
-        for page in Path(app.outdir).rglob("*.html"):
-            text = page.read_text(encoding="utf-8")
-            quiet = re.sub(r'<link rel="preload" as="font"[^>]*>\s*', "", text)
-            if quiet != text:
-                page.write_text(quiet, encoding="utf-8")
+        pages.finish(Path(app.outdir))
 
 
 def setup(app) -> dict:
     # Sphinx keeps the pages it has parsed, charts included, and would not notice that this code draws them differently.
-    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("book.py", "charts.py", "downloads.py"))
+    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("book.py", "charts.py", "downloads.py", "slim.py"))
     app.add_config_value("report_code", hashlib.sha256(code).hexdigest(), "env", types=str)
     app.connect("config-inited", add_static_files)
     app.connect("builder-inited", write_bundle)
     app.connect("html-page-context", quiet_page, priority=900)
-    app.connect("build-finished", drop_font_preloads)
+    app.connect("build-finished", finish_pages)
     app.add_css_file("report.css")
     app.add_directive("result-tables", ResultTables)
     app.add_post_transform(PrintTables)
