@@ -63,6 +63,7 @@
     const svg = live.querySelector("svg.marks");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", spec.description || "chart");
+    live.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
     const inputs = (spec.params ?? []).filter((param) => param.bind?.input);
     label(live, view, spec);
     announce(live, view, inputs);
