@@ -50,12 +50,12 @@ class Exploration(Targeted):
     explore_points: Count = 1
     explore_resolutions: Annotated[list[Resolution], Field(min_length=1)] = [32]
     explore_epochs: Positive = 1
-    explore_images: Positive = 600
+    explore_images: Positive = 300
     explore_learning_rate: Rate = 0.002
     teacher_weight: Share = 0.7
     temperature: Annotated[float, Field(gt=0)] = 4.0
     candidates: Annotated[list[list[float]], Field(min_length=1)] = [[0.6, 1.0, 0.5, 32]]
-    candidate_epochs: Positive = 4
+    candidate_epochs: Positive = 2
     candidate_learning_rate: Rate = 0.002
     calibration_images: Positive = 200
     explore_trials: Annotated[int, Field(ge=4)] = 40
