@@ -42,7 +42,7 @@ def found(browser, book_html) -> dict[str, dict]:  # noqa: F811
 def look(browser, path: Path, axe: str) -> dict:  # noqa: F811
     seen, files = {"said": [], "shift": {}}, set()
     for size, name in ((PHONE, "phone"), (DESK, "desk")):
-        context = browser.new_context(viewport=size)
+        context = browser.new_context(viewport=size, reduced_motion="reduce")
         context.add_init_script(OBSERVER)
         page = context.new_page()
         page.on("console", lambda said: seen["said"].append(said.text) if said.type == "error" else None)
@@ -70,7 +70,7 @@ def sent_bytes(path: Path) -> int:
 def check(page, theme: str) -> list[str]:
     """axe-core's serious and critical violations in this theme."""
     page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-    page.wait_for_timeout(200)  # colours fade
+    page.wait_for_timeout(300)  # colours fade all the same
     return page.evaluate(AXE)
 
 

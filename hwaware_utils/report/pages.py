@@ -22,6 +22,7 @@ META = '<meta http-equiv="Content-Security-Policy" content="{policy}">'
 OLD_META = re.compile(re.escape(META.split("{")[0]) + r'[^"]*">')
 INLINE = re.compile(r"<script(?P<attributes>[^>]*)>(?P<code>.*?)</script>", re.DOTALL)
 HANDLER = re.compile(r'<[^<>]*\son[a-z]+="(?P<code>[^"]*)"')
+ROLE = re.compile(r'(?<=<div) role="list"(?= class="citation-list")| role="doc-biblioentry"')  # a list of what is no list item
 FONT = re.compile(r'<link rel="preload" as="font"[^>]*>\s*')
 ICON = re.compile(r'"?(?P<name>[a-z0-9-]+)"?:\[\d+,\d+,\[(?P<other>[^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?')
 
@@ -31,8 +32,8 @@ def finish(folder: Path) -> None:
     pages = [path for path in folder.rglob("*.html") if path.relative_to(folder).parts[0] != "_static"]
     for path in pages:
         text = path.read_text(encoding="utf-8")
-        # The theme preloads the icons' fonts, which a browser refuses on file://
-        done = with_policy(FONT.sub("", text), wasm=path.parent.name == "demo")
+        # The theme preloads the icons' fonts, which a browser refuses on file://; docutils gives references false roles
+        done = with_policy(ROLE.sub("", FONT.sub("", text)), wasm=path.parent.name == "demo")
         if done != text:
             path.write_text(done, encoding="utf-8")
     _trim_icons(folder / "_static", pages)
