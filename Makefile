@@ -14,7 +14,7 @@ export HWAWARE_DEMO  := $(DEMO)
 CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c requirements.lock" if sys.version_info[:2] == (3, 11) else "")')
 
 .NOTPARALLEL:
-.PHONY: help setup notebooks html pdf book test check lab serve study clean graph simulators firmware
+.PHONY: help setup notebooks html pdf book test check lab serve study hard clean graph simulators firmware
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -67,6 +67,9 @@ simulators: setup  ## install what the optional simulators need, and say which a
 
 firmware: setup  ## C firmware for a Cortex-M7: make firmware MODEL=file.tflite [FOLDER=build/firmware]
 	@$(BIN)/python -m hwaware_utils firmware "$(MODEL)" "$(or $(FOLDER),$(BUILD)/firmware)"
+
+hard: setup  ## damaged files by the thousand and killed runs, counted into results/reliability.csv (an hour)
+	@$(BIN)/python tests/hard_use.py
 
 study: setup  ## train the reference anew and store it (hours; resumes)
 	@$(BIN)/python -m hwaware_utils run params/reference.yaml --retrain

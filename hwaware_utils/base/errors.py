@@ -2,7 +2,10 @@
 
 import difflib
 import errno
+import reprlib
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 _PLACE = ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOTDIR", "EISDIR", "EEXIST", "ENAMETOOLONG", "ELOOP")
 
 
@@ -28,10 +31,10 @@ def nearest(name: str, known) -> str:
 
 
 def shown(value) -> str:
-    """`repr`, cut where a sentence would drown in it.
+    """`repr`, cut where a sentence would drown in it; a few lines of YAML can stand for a list of a billion.
 
-    >>> shown("x" * 100000) == "'" + "x" * 98 + "..."
-    True
+    >>> shown("32"), len(shown("x" * 100000)) <= 102
+    ("'32'", True)
     """
-    text = repr(value)
+    text = _SHORT.repr(value)
     return text if len(text) <= 102 else text[:99] + "..."

@@ -36,7 +36,7 @@ def load_profile(path: Path) -> dict[str, Common]:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give a profile such as params/smoke.yaml.") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no valid YAML ({' '.join(str(error).split())[:160]}).") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UserError(f"{path} must hold `name: value` lines; found {type(values).__name__}.")

@@ -50,11 +50,14 @@ def host_outputs(model: Path, inputs: np.ndarray) -> np.ndarray:
     interpreter = open_model(Path(model))
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     outputs = []
-    with quiet():
-        for one in inputs:
-            interpreter.set_tensor(source["index"], one[None])
-            interpreter.invoke()
-            outputs.append(interpreter.get_tensor(target["index"]).reshape(-1))
+    try:
+        with quiet():
+            for one in inputs:
+                interpreter.set_tensor(source["index"], one[None])
+                interpreter.invoke()
+                outputs.append(interpreter.get_tensor(target["index"]).reshape(-1))
+    except (RuntimeError, ValueError) as error:  # a graph that contradicts itself
+        raise UserError(f"{model} cannot be run by LiteRT ({str(error).splitlines()[0][:120]}): convert it again.") from error
     return np.stack(outputs)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base.errors import UserError
 from ...tflite_file import read_model
 from ...tflite_write import write_model
 from .build import require
@@ -18,12 +19,16 @@ def reference_logits(model: Path, images: np.ndarray) -> np.ndarray:
     require("tflite-micro")
     from tflite_micro.python.tflite_micro import runtime
 
-    interpreter = runtime.Interpreter.from_bytes(_without_softmax(Path(model)))
     logits = []
-    for image in images:
-        interpreter.set_input(image[None], 0)
-        interpreter.invoke()
-        logits.append(np.array(interpreter.get_output(0)).reshape(-1))
+    try:
+        interpreter = runtime.Interpreter.from_bytes(_without_softmax(Path(model)))
+        for image in images:
+            interpreter.set_input(image[None], 0)
+            interpreter.invoke()
+            logits.append(np.array(interpreter.get_output(0)).reshape(-1))
+    except (RuntimeError, ValueError) as error:
+        told = " ".join(str(error).split())[:120]
+        raise UserError(f"{model} cannot be run by TFLite-Micro ({told}): convert it again.") from error
     return np.stack(logits)
 
 
