@@ -63,6 +63,9 @@
     const svg = live.querySelector("svg.marks");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", spec.description || "chart");
+    for (const mark of svg.querySelectorAll('[role="graphics-symbol"]:not([aria-label])')) { // Vega names most marks, not all
+      for (const name of ["role", "aria-roledescription"]) mark.removeAttribute(name);
+    }
     live.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
     const inputs = (spec.params ?? []).filter((param) => param.bind?.input);
     label(live, view, spec);
