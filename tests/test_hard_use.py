@@ -91,6 +91,7 @@ def test_no_pickle_no_eval_no_shell():
     assert not found
 
 
+@pytest.mark.endtoend
 def test_a_full_disk_is_told_in_one_sentence_and_leaves_the_old_table(tmp_path, monkeypatch):
     with _mounted(tmp_path / "small", "size=64k"):
         monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path / "small"))
@@ -131,6 +132,7 @@ def test_only_errors_about_a_place_are_told_as_such():
     assert about_a_place(BrokenPipeError(32, "Broken pipe")) is None
 
 
+@pytest.mark.endtoend
 def test_a_clock_that_was_set_back_hides_no_table(tmp_path, monkeypatch):
     """The tables of yesterday's run lie in the future now; what the new run writes is still known as its own."""
     project, build = hard_kills.make_project(tmp_path / "project"), tmp_path / "build"
@@ -152,6 +154,7 @@ def test_a_clock_that_was_set_back_hides_no_table(tmp_path, monkeypatch):
     assert [line.split(": ")[1] for line in said] == ["up to date", "up to date"], error
 
 
+@pytest.mark.endtoend
 def test_killed_at_random_moments_the_next_run_makes_the_same_tables():
     answer = hard_kills.kill_at_random(5, seed=11)
     assert answer["well"] == 5, answer["failures"]
