@@ -124,12 +124,12 @@ def test_the_students_of_one_teacher_share_its_moments(model, monkeypatch):
     measure, asked = compression._measured_moments, []
     monkeypatch.setattr(compression, "_measured_moments", lambda *given: asked.append(1) or measure(*given))
     monkeypatch.setattr(compression, "_KEPT", {})
-    images = compression.to_input(IMAGES[:2], 32)
-    first = compression._moments(model, images, ("out_relu",))
+    images, ends = compression.to_input(IMAGES[:2], 32), ("depthwise_relu", "out_relu")
+    first = compression._moments(model, images, ends)
     again = build(channels_of(model.get_weights()), 32, 10)  # the same network in another object
     again.set_weights(model.get_weights())
-    assert compression._moments(again, images, ("out_relu",)) is first
+    assert compression._moments(again, images, ends) is first
     again.set_weights([1.01 * w for w in model.get_weights()])
-    assert compression._moments(again, images, ("out_relu",)) is not first
-    assert compression._moments(model, images[:1], ("out_relu",)) is not first
+    assert compression._moments(again, images, ends) is not first
+    assert compression._moments(model, images[:1], ends) is not first
     assert len(asked) == 3
