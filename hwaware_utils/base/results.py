@@ -48,6 +48,8 @@ def read_table(path: Path, needs: tuple[str, ...] | list[str] = (), **options) -
         raise UserError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
     except (ValueError, OverflowError) as error:  # pandas' own errors among them
         raise UserError(f"{path} is no table ({' '.join(str(error).split())[:160]}): {remedy}.") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for an index
+        raise UserError(f"{path} is no table (a row has more cells than the header): {remedy}.")
     missing = [column for column in needs if column not in table]
     if missing:
         raise UserError(f"{path} lacks the column {', '.join(missing)}: {remedy}.")
