@@ -7,6 +7,7 @@ the release date, and as an unpackaged version, which does not report.
 
 import http.server
 import re
+import signal
 import sys
 import urllib.parse
 from http import HTTPStatus
@@ -89,6 +90,7 @@ def main(arguments: list[str]) -> None:
     port = arguments[1] if len(arguments) > 1 else "8081"
     if not port.isdigit() or int(port) > 65535:
         raise UserError(f"port {port!r}: expected a number from 0 to 65535.")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
     with serve(model, int(port)) as server:
         print(f"http://{HOST}:{server.server_port}/ shows {model.name} - stop with Ctrl-C", flush=True)
         try:
