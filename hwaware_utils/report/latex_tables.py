@@ -10,6 +10,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from .tables import NOTHING
+
 BREAK = "\u200b"  # book/latex/hwreport.sty turns it into a place where a line may break
 MAX_ROWS = 60  # a longer table is for a machine to read
 CUT = "The first {shown} of {total:,} rows. The others are in the HTML book and in the CSV files that its data page lists."
@@ -87,7 +89,12 @@ def raw(text: str) -> nodes.raw:
 
 def cut_rows(table: nodes.table) -> list[nodes.Node]:
     """Drop the rows after MAX_ROWS; the paragraph that says so, if there were any."""
-    body = next(iter(table.findall(nodes.tbody)))
+    body = next(iter(table.findall(nodes.tbody)), None)
+    if body is None:  # Markdown leaves it out where a table has no rows; longtable wants one
+        head = next(iter(table.findall(nodes.row)))
+        cells = [nodes.entry("", nodes.paragraph(text=NOTHING)) for _ in head]
+        next(iter(table.findall(nodes.tgroup))).append(nodes.tbody("", nodes.row("", *cells)))
+        return []
     total = len(body)
     if total <= MAX_ROWS:
         return []
