@@ -11,7 +11,6 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -19,7 +18,6 @@ from pathlib import Path
 
 from hard_mutate import mutated_bytes, mutated_manifest, mutated_profile, mutated_table, structural
 
-import hwaware_utils.__main__ as program
 from hwaware_utils.base import artifacts, reference, results
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.params import load_profile
@@ -156,21 +154,6 @@ def fuzz(kind: str, count: int, seed: int = 7) -> dict:
         if not (number + 1) % 50:
             print(f"{kind}: {number + 1} of {count}: {counted}", file=sys.stderr, flush=True)
     return counted | {"failures": failures, "refused_seeds": refused}
-
-
-def by_command(kind: str, seed: str) -> tuple[int, str]:
-    """Exit code and error output of the real command on the damaged file of a refused case."""
-    with tempfile.TemporaryDirectory(prefix="hwaware-hard-") as folder:
-        TRIES[kind](Path(folder), random.Random(seed))
-        arguments = {
-            "profile": ["run", f"{folder}/smoke.yaml"],
-            "model": ["firmware", f"{folder}/model.tflite", f"{folder}/firmware"],
-        }[kind]
-        done = subprocess.run(
-            [sys.executable, "-m", program.__name__.removesuffix(".__main__"), *arguments],
-            capture_output=True, text=True, cwd=results.ROOT, timeout=120, env=os.environ | {"HWAWARE_BUILD": folder},
-        )  # fmt: skip
-        return done.returncode, done.stderr
 
 
 PLACES = structural(MODEL.read_bytes()) if "model" in sys.argv else []
