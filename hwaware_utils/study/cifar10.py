@@ -63,7 +63,8 @@ def _download() -> Arrays:
     except (OSError, ValueError) as error:
         raise DataNotFound(
             "CIFAR-10 was not found: set data_dir or HWAWARE_DATA to an image folder or .npz, or let Keras' cache "
-            f"({str(_cache()).replace(str(Path.home()), '~', 1)}) hold it, or allow the download from {CIFAR10_URL} ({type(error).__name__})."
+            f"({str(_cache()).replace(str(Path.home()), '~', 1)}) hold it, or allow the download from {CIFAR10_URL} "
+            f"({type(error).__name__})."
         ) from error
     with tarfile.open(archive) as tar:
         return _batches(Path(archive), lambda name: tar.extractfile(f"cifar-10-batches-py/{name}").read())
