@@ -120,7 +120,7 @@ def _key(name: str, parameters: Common, before: str) -> str:
     digest = hashlib.sha256()
     sources = [ROOT / "notebooks" / f"{name}.ipynb", *sorted((ROOT / "hwaware_utils").rglob("*.py"))]
     sources += [*sorted((ROOT / "params").glob("*/*.yaml")), *sorted((ROOT / "params").glob("*.csv"))]
-    sources += [ROOT / "params" / f"{data}.yaml" for data in ("claims", "generations", "scenarios")]
+    sources += [path for data in ("claims", "generations", "scenarios") if (path := ROOT / "params" / f"{data}.yaml").is_file()]
     sources += sorted(path for path in REFERENCE.glob("*.*") if path.suffix in (".csv", ".json", ".tflite", ".npz"))
     for path in sources:
         digest.update(path.read_bytes())
