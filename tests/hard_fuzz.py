@@ -1,7 +1,8 @@
 """Damaged files, each tried in a process of its own: `python tests/hard_fuzz.py profile|model|stored COUNT [SEED]`.
 
 A case works, is refused (a UserError of one sentence, nothing left behind), or fails: `traceback`, `crashed` (native
-code), `hung` (30 s of CPU, 300 s in all), `left` (a file that is half there). Prints JSON: what was counted, and each failure.
+code), `hung` (30 s of CPU, 300 s in all), `left` (a file that is half there). One refused profile or model in twenty is put
+to the command as well: exit code 2 and one line. Prints JSON: what was counted, and each failure.
 """
 
 import json
@@ -11,6 +12,7 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -92,6 +94,20 @@ def try_stored(folder: Path, chance: random.Random) -> list:
 
 
 TRIES = {"profile": try_profile, "model": try_model, "stored": try_stored}
+COMMANDS = {
+    "profile": ("smoke.yaml", ["run"]),
+    "model": ("model.tflite", ["predict", "--platform", "arm_cortex_m7", "--model"]),
+}
+
+
+def ask_command(kind: str, folder: Path) -> str:
+    """What is wrong with how the command ends on the damaged file in `folder`; empty when nothing is."""
+    name, words = COMMANDS[kind]
+    line = [sys.executable, "-m", "hwaware_utils", *words, str(folder / name)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=results.ROOT)
+    refused = done.returncode == 2 and not done.stdout and len(done.stderr.strip().splitlines()) == 1
+    works = kind == "model" and done.returncode == 0  # prediction may be content with what code generation refuses
+    return "" if refused or works else f"the command ended with {done.returncode}: {done.stdout[-300:]} {done.stderr[-900:]}"
 
 
 def _case(kind: str, seed: str, folder: Path, answer) -> None:
@@ -113,6 +129,9 @@ def _case(kind: str, seed: str, folder: Path, answer) -> None:
         except BaseException:
             outcome, said = "traceback", traceback.format_exc()[-1500:]
             break
+    if outcome == "refused" and kind in COMMANDS and random.Random(f"{seed} command").random() < 0.05:
+        wrong = ask_command(kind, folder)
+        outcome, said = ("traceback", wrong) if wrong else (outcome, said)
     answer.send((outcome, said))
 
 

@@ -27,7 +27,9 @@ def guidelines(tables: dict[str, pd.DataFrame]) -> str:
         f"Computed from the result tables: {count} variants of a network trained on {data}, {len(platforms)} platforms. One "
         "change at a time, against the FP32 baseline on the same platform; more than 1 is better in every ratio. The range "
         "of a speed-up takes the errors of both latencies as independent, which makes it wide: *probably faster* has a range "
-        "that reaches down to no gain, *not known* one that reaches far to both sides. Energy, RAM and flash are modelled.",
+        "that reaches down to no gain, *not known* one that reaches far to both sides. Energy, RAM and flash are modelled. "
+        "(The report's ranking of techniques asks another question: there a ratio is the mean over all networks, or formats, "
+        "in which the change can be made.)",
         "", "## In short", "", *in_short(changes), "",
     ]  # fmt: skip
     for platform in platforms:
