@@ -14,7 +14,7 @@ export HWAWARE_DEMO  := $(DEMO)
 CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c requirements.lock" if sys.version_info[:2] == (3, 11) else "")')
 
 .NOTPARALLEL:
-.PHONY: help setup notebooks html pdf book test check lab serve study hard clean graph simulators firmware
+.PHONY: help setup notebooks html pdf book test check lab serve study hard audit clean graph simulators firmware
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -70,6 +70,11 @@ firmware: setup  ## C firmware for a Cortex-M7: make firmware MODEL=file.tflite 
 
 hard: setup  ## damaged files by the thousand and killed runs, counted into results/reliability.csv (an hour)
 	@$(BIN)/python tests/hard_use.py
+
+audit:  ## look requirements.lock up among the known vulnerabilities (asks PyPI; a package that it cannot look up is an error)
+	@$(PYTHON) -m venv "$(BUILD)/audit"
+	@"$(BUILD)/audit/bin/pip" install --quiet --disable-pip-version-check pip-audit
+	@"$(BUILD)/audit/bin/pip-audit" -r requirements.lock --no-deps --disable-pip --strict
 
 study: setup  ## train the reference anew and store it (hours; resumes)
 	@$(BIN)/python -m hwaware_utils run params/reference.yaml --retrain
