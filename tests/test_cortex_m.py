@@ -197,6 +197,12 @@ def test_a_multiplier_is_its_scale_to_31_bits(scale):
     assert fraction * 2.0 ** (shift - 31) == pytest.approx(scale, rel=2**-30)
 
 
+@pytest.mark.parametrize("scale", [-0.1, 2.0**31, 1e38, float("inf"), float("nan")])
+def test_a_scale_that_no_shift_reaches_is_refused(scale):
+    with pytest.raises(ValueError, match="a ratio of scales is"):
+        multipliers.quantize_multiplier(scale)
+
+
 def test_linker_script_and_code_name_the_same_memories():
     text = (build.FIRMWARE / "memory.ld").read_text()
     assert re.findall(r"LENGTH = (\w+)", text) == [f"{build.FLASH_BYTES >> 20}M", f"{build.RAM_BYTES >> 10}K"]

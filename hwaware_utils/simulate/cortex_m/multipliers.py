@@ -12,11 +12,13 @@ Multiplier = tuple[int, int]  # fraction of 2^31, power of two (negative: shift 
 
 
 def quantize_multiplier(scale: float) -> Multiplier:
-    """`scale` = fraction / 2^31 * 2^shift, with the fraction in [2^30, 2^31).
+    """`scale` = fraction / 2^31 * 2^shift, with the fraction in [2^30, 2^31). ValueError for what 32 bits cannot shift.
 
     >>> quantize_multiplier(0.25)
     (1073741824, -1)
     """
+    if not 0 <= scale < 1 << 31:
+        raise ValueError(f"a ratio of scales is {scale:g}")
     if scale == 0:
         return 0, 0
     mantissa, shift = math.frexp(scale)
