@@ -151,6 +151,8 @@ def _row(model, graph, index: int, operator) -> dict:
     kernel_shape = shape_of(graph.tensors[inputs[1]]) if name in MAC_OPERATORS and len(inputs) > 1 else ()
     weights = [_described(graph, stored[t]) for t in inputs if t in stored]
     shapes = [[_described(graph, t) for t in group] for group in (moving, outputs)]
+    if name in MAC_OPERATORS and not all(group and group[0][0] for group in shapes):
+        raise ValueError(f"operator {index} ({name}) has an input or an output without a shape")
     return make_row(index, name, label, *shapes, weights, kernel_shape, moving, outputs)
 
 

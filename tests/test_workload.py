@@ -10,6 +10,8 @@ from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.evidence import check_evidence
 from hwaware_utils.platforms.memory import arena_bytes
 from hwaware_utils.platforms.mobilenet import mobilenet_tensors, mobilenet_workload
+from hwaware_utils.tflite_file import read_model
+from hwaware_utils.tflite_write import write_model
 from hwaware_utils.workload import count_macs, load_tensors, load_workload, size_bytes, summary
 
 
@@ -119,6 +121,16 @@ def test_corrupt_bytes_never_crash(models, tmp_path):
             load_workload(path)
         except UserError as error:
             assert "corrupt.tflite" in str(error)
+
+
+def test_a_convolution_of_a_scalar_is_refused(models, tmp_path):
+    model, path = read_model(models["int8"]), tmp_path / "scalar.tflite"
+    graph = model.subgraphs[0]
+    convolution = next(row for row in load_workload(models["int8"]).itertuples() if row.operator == "CONV_2D")
+    graph.tensors[convolution.inputs[0]].shape = np.array([], np.int32)
+    path.write_bytes(write_model(model))
+    with pytest.raises(UserError, match=r"scalar\.tflite.*without a shape"):
+        load_workload(path)
 
 
 def test_other_files_are_refused_in_words(tmp_path):
