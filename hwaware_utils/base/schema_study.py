@@ -86,6 +86,7 @@ class Quantization(Timing):
     retrain: bool = False
     precisions: Annotated[list[Precision], Field(min_length=1)] = ["fp32", "fp16", "dynamic", "int8_ptq", "int8_qat", "mixed"]
     calibration_images: Positive = 200
+    qat_architectures: Annotated[list[Literal["baseline", "latency", "memory", "energy"]], Field(min_length=1)] = ["baseline"]
     qat_images: Positive = 400
     qat_epochs: Positive = 1
     qat_learning_rate: Rate = 0.00003
@@ -98,6 +99,13 @@ class Quantization(Timing):
         if missing or len(set(precisions)) < len(precisions):
             raise ValueError("fp32, dynamic, int8_ptq and int8_qat are needed, each precision once")
         return precisions
+
+    @field_validator("qat_architectures")
+    @classmethod
+    def baseline_is_trained_on(cls, architectures):
+        if "baseline" not in architectures or len(set(architectures)) < len(architectures):
+            raise ValueError("baseline is needed, each architecture once")
+        return architectures
 
 
 class Failures(Common):

@@ -21,6 +21,12 @@ def model_file(source: artifacts.Artifact, precision: str, p, data: Dataset | No
     return source.files["fp32"] if precision == "fp32" else converted(source, precision, p, data).files[precision]
 
 
+def asked(source: artifacts.Artifact, p) -> list[str]:
+    """The formats that `source` is made in: `p.precisions`, int8_qat only for the architectures `p.qat_architectures`."""
+    trained_on = source.facts["recipe"]["architecture"] in p.qat_architectures
+    return [precision for precision in p.precisions if trained_on or precision != "int8_qat"]
+
+
 def converted(source: artifacts.Artifact, precision: str, p, data: Dataset | None) -> artifacts.Artifact:
     """The artifact with the file `precision`; for `mixed` also `sensitivity`, a table (CSV)."""
     recipe = _recipe(source, precision, p)
