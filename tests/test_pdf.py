@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from docutils import nodes
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.report import latex, latex_tables
+from hwaware_utils.report.charts import MIMETYPE
 
 POPPLER = ("pdftotext", "pdfinfo", "pdffonts")
 
@@ -80,6 +82,25 @@ def test_every_caption_of_a_figure_is_printed(pages, report):
     # The beginning is enough; what stands before the first sign that Markdown could turn into something else
     starts = {squeezed(re.split(r"[{$\[<]", caption)[0])[:40] for caption in captions}
     assert [start for start in starts if start not in text] == []
+
+
+@pytest.mark.book
+def test_every_picture_carries_what_it_shows_in_words(report):
+    told = set()
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", report.read_bytes(), re.DOTALL):
+        try:
+            content = zlib.decompressobj().decompress(stream)
+        except zlib.error:
+            continue  # a font or a picture that is packed otherwise
+        told |= {bytes.fromhex(digits.decode()).decode("utf-16") for digits in re.findall(rb"/Alt ?<([0-9A-Fa-f]+)>", content)}
+        begun, ended = len(re.findall(rb"\bBDC\b", content)), len(re.findall(rb"\bEMC\b", content))
+        assert begun == ended, "a picture's text goes on after its page"
+    charts = set()
+    for path in sorted((report.parent / "notebooks").glob("*.ipynb")):
+        outputs = (o for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] for o in cell.get("outputs", []))
+        charts |= {o["data"][MIMETYPE]["description"] for o in outputs if MIMETYPE in o.get("data", {})}
+    assert len(charts) > 20
+    assert charts - told == set()
 
 
 @pytest.mark.book

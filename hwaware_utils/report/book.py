@@ -19,6 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 from . import pages
 from .charts import MIMETYPE, VL, to_svg
 from .downloads import describe_tables
+from .latex_pictures import SpokenPictures
 from .latex_tables import PrintTables
 from .slim import slim_spec, slim_svg
 
@@ -28,6 +29,7 @@ HTML = (
     '<script type="application/json">{spec}</script></div>'
 )
 INPUT_PX = 36  # as .vega-bind in report.css
+CACHED = ("book.py", "charts.py", "downloads.py", "formulas.py", "slim.py")  # what draws a page
 
 
 class VegaLite(MimeRenderPlugin):
@@ -45,7 +47,8 @@ class VegaLite(MimeRenderPlugin):
         pdf = vlc.vegalite_to_pdf(data.content, vl_version=VL)
         name = hashlib.sha256(json.dumps(data.content).encode()).hexdigest() + ".pdf"
         # Drawn with 12 px letters: 70 % of that is a little less than the text around it
-        image = nodes.image(uri=renderer.write_file([name], pdf, overwrite=True), scale=70)
+        uri, alt = renderer.write_file([name], pdf, overwrite=True), data.content.get("description", "")
+        image = nodes.image(uri=uri, alt=alt, scale=70)
         html = chart_html(data.content)
         return [nodes.raw(text=html, format="html", classes=["output"]), addnodes.only("", image, expr="latex")]
 
@@ -113,7 +116,7 @@ def finish_pages(app, exc) -> None:
 
 def setup(app) -> dict:
     # Sphinx keeps the pages it has parsed, charts included, and would not notice that this code draws them differently.
-    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("book.py", "charts.py", "downloads.py", "slim.py"))
+    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in CACHED)
     app.add_config_value("report_code", hashlib.sha256(code).hexdigest(), "env", types=str)
     app.connect("config-inited", add_static_files)
     app.connect("builder-inited", write_bundle)
@@ -122,4 +125,5 @@ def setup(app) -> dict:
     app.add_css_file("report.css")
     app.add_directive("result-tables", ResultTables)
     app.add_post_transform(PrintTables)
+    app.add_post_transform(SpokenPictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

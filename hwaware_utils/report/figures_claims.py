@@ -25,7 +25,7 @@ def claim_verdicts(audited: pd.DataFrame) -> alt.LayerChart:
             x=alt.X("claims:Q", title="claims", scale=room),
             y=y,
             fill=alt.Fill("basis:N", scale=shades, legend=alt.Legend(title="held against", columns=3)),
-            order=alt.Order("basis:N"),
+            order=alt.Order("basis:O"),
             tooltip=["verdict", "basis", "claims"],
         )
     )

@@ -26,7 +26,7 @@ def energy_breakdown(table: pd.DataFrame) -> alt.Chart:
             x=alt.X("share:Q", title="share of the energy of an inference", axis=alt.Axis(format="%")),
             y=alt.Y("variant:N", title=None),
             fill=alt.Fill("part:N", title="energy for", scale=scale, legend=alt.Legend(symbolType="square")),
-            order=alt.Order("part:N"),
+            order=alt.Order("part:O"),
             tooltip=tooltip(frame, "platform", "variant", "part", "energy_mj", "energy_mj_low", "energy_mj_high", "share"),
         )
         .facet(row=alt.Row("platform:N", title=None, header=alt.Header(labelAngle=0, labelAnchor="start", labelOrient="top")))

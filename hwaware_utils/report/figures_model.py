@@ -60,16 +60,16 @@ def size_vs_accuracy(variants: pd.DataFrame) -> alt.LayerChart:
 def size_bars(variants: pd.DataFrame) -> alt.LayerChart:
     """One bar a variant, largest file on top, with the size written at its end."""
     frame = variants.assign(size_kib=variants["size_bytes"] / 1024)
+    ordered = frame.sort_values("size_kib", ascending=False, kind="stable")
     base = alt.Chart(frame, height=alt.Step(22)).encode(
         x=alt.X("size_kib:Q", title="model file (KiB)", axis=alt.Axis(tickCount=5)),
-        y=alt.Y("variant:N", sort="-x", title=None),
+        y=alt.Y("variant:N", sort=ordered["variant"].tolist(), title=None),
     )
     shade = colour(frame, "precision")["fill"]
     bars = base.mark_bar(height={"band": 0.7}).encode(
         fill=shade, tooltip=tooltip(frame, "variant", "precision", "size_bytes", "parameters", "accuracy")
     )
     text = base.mark_text(align="left", dx=4, color=INK).encode(text=alt.Text("size_kib:Q", format=",.0f"))
-    ordered = frame.sort_values("size_kib", ascending=False)
     sizes = names((f"{row.variant} {row.size_kib:,.0f}" for row in ordered.itertuples()), limit=8)
     return alt.layer(bars, text).properties(description=f"Bar chart of file sizes in KiB, largest first: {sizes}.")
 

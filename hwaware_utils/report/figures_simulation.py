@@ -18,7 +18,8 @@ def simulated_vs_modelled(compared: pd.DataFrame) -> alt.LayerChart:
     frame = pd.concat(sides, ignore_index=True)
     frame["where"] = frame["variant"] + ", " + frame["platform"]
     y = alt.Y("where:N", title=None, sort=None, axis=alt.Axis(grid=True, labelLimit=260))
-    base = alt.Chart(frame, height=alt.Step(26)).encode(y=y, yOffset=alt.YOffset("way:N", sort=["simulated", "modelled"]))
+    # A step is the room of one of the two ranges: higher ones would not fit on a printed page
+    base = alt.Chart(frame, height=alt.Step(12)).encode(y=y, yOffset=alt.YOffset("way:N", sort=["simulated", "modelled"]))
     x = {"title": "latency (ms, log scale)", "scale": alt.Scale(type="log", nice=False, padding=12)}
     shades = colour(frame, "way", title="range")
     tips = tooltip(frame, "variant", "platform", "way", "latency_ms", "latency_ms_low", "latency_ms_high")

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from .charts import INK
-from .encodings import colour, evidence_shape, names, points, tooltip
+from .encodings import PRECISIONS, colour, evidence_shape, names, points, tooltip
 
 # the resources that can set a limit, in the order of the chart
 LIMITING = ["compute", "simd", "issue", "load_ports", "memory_bandwidth", "ram", "flash", "heat"]
@@ -21,7 +21,8 @@ def utilization(table: pd.DataFrame) -> alt.FacetChart:
     frame = table[table["resource"].isin(LIMITING)].dropna(subset=["utilization"]).reset_index(drop=True)
     shades = colour(frame, "precision")
     base = alt.Chart(frame, height=alt.Step(13)).encode(
-        y=alt.Y("resource:N", title=None, sort=LIMITING, axis=alt.Axis(grid=True)), yOffset="precision:N"
+        y=alt.Y("resource:N", title=None, sort=LIMITING, axis=alt.Axis(grid=True)),
+        yOffset=alt.YOffset("precision:N", sort=PRECISIONS),  # the same in both layers: by itself it would follow `fill`
     )
     tips = tooltip(
         frame, "variant", "platform", "resource", "utilization", "utilization_low", "utilization_high", "limit", "unit"

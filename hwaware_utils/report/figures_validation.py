@@ -44,7 +44,7 @@ def _panel(
     frame: pd.DataFrame, faded, value: str, ends: tuple[str, str], title: str, kind: str, height: int
 ) -> list[alt.Chart]:
     shades = colour(frame, "platform")
-    scale = alt.Scale(type=kind, zero=False, nice=False, padding=8)
+    scale = alt.Scale(type=kind, nice=False, padding=8, **({} if kind == "log" else {"zero": False}))  # a log axis has no zero
     base = alt.Chart(frame, height=height).encode(x=_published(), opacity=faded)
     y = alt.Y(f"{value}:Q", title=title, scale=scale, axis=alt.Axis(minExtent=40))
     tips = tooltip(

@@ -39,9 +39,8 @@ class ChartOf(SphinxDirective):
         for key in ("vega-bundle", "charts"):
             NbMetadataCollector.add_js_file(self.env, self.env.docname, key.split("-")[0], f"{key}.js", {})
         html = nodes.raw("", chart_html(spec), format="html", classes=["output"])
-        figure = nodes.figure(
-            "", html, addnodes.only("", nodes.image(uri=self._pdf(spec), scale=70), expr="latex"), align="default"
-        )
+        image = nodes.image(uri=self._pdf(spec), alt=spec.get("description", ""), scale=70)
+        figure = nodes.figure("", html, addnodes.only("", image, expr="latex"), align="default")
         caption = nodes.caption()
         inline, messages = self.state.inline_text(" ".join(self.content), self.lineno)
         caption += inline
