@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.evidence import check_evidence
+from hwaware_utils.platforms import specs
 from hwaware_utils.platforms.energy import active_power_w, estimate_energy
 from hwaware_utils.platforms.latency import estimate_latencies, estimate_latency
 from hwaware_utils.platforms.mobilenet import mobilenet_parameters, mobilenet_workload
@@ -51,6 +52,13 @@ def test_every_platform_loads_with_certificates():
 def test_unknown_platform_is_told_the_nearest():
     with pytest.raises(UserError, match="arm_cortex_m7"):
         load_platform("arm_cortex_m4")
+
+
+def test_a_copied_file_that_keeps_the_old_id_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "arm_cortex_a99.yaml").write_text((FOLDER / "arm_cortex_a78.yaml").read_text())
+    monkeypatch.setattr(specs, "FOLDER", tmp_path)
+    with pytest.raises(UserError, match="write `id: arm_cortex_a99`"):
+        load_platform("arm_cortex_a99")
 
 
 @pytest.mark.parametrize("platform", list_platforms())

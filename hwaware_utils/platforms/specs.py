@@ -49,6 +49,9 @@ NOT_NEEDED = {
     "npu": {"power_one_thread_w", "power_all_cores_w", "macs_per_cycle_fp32"},
 }
 
+# What says which board and runtime this is; `memory_runtime` is one of params/models/memory.yaml.
+IDENTITY = ("id", "title", "board", "core", "runtime", "runtime_version", "memory_runtime")
+
 # Precision names of the project -> the arithmetic that a platform lists in its YAML.
 ARITHMETIC = {name: name for name in ("fp32", "fp16", "dynamic", "int8", "mixed")} | {"int8_ptq": "int8", "int8_qat": "int8"}
 
@@ -85,6 +88,7 @@ class PlatformSpec:
     core: str
     runtime: str
     runtime_version: str
+    memory_runtime: str
     constants: dict[str, Quantity]
     precisions: tuple[str, ...] = ()
     energy_rows: dict[str, str] = field(default_factory=dict)
@@ -132,13 +136,16 @@ def load_platform(platform: str) -> PlatformSpec:
     if platform not in list_platforms():
         raise UserError(f"platform {platform!r} is unknown{nearest(platform, list_platforms())}")
     path = FOLDER / f"{platform}.yaml"
-    return parse_platform(yaml.safe_load(path.read_text()), path)
+    spec = parse_platform(yaml.safe_load(path.read_text()), path)
+    if spec.id != platform:
+        raise UserError(f"{path.name}: id {spec.id!r} must be the file's name: write `id: {platform}`.")
+    return spec
 
 
 def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
     """Build and check a specification from the content of its YAML; `path` is for the error message."""
     name = Path(path).name
-    missing = {"id", "title", "class", "board", "core", "runtime", "runtime_version", "constants"} - set(content)
+    missing = {*IDENTITY, "class", "constants"} - set(content)
     if missing:
         raise UserError(f"{name}: {', '.join(sorted(missing))} is missing: say which board and runtime this is.")
     kind = content["class"]
@@ -154,7 +161,7 @@ def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
             # A virtual machine reports its base clock, which no core under load keeps to.
             value = max(value, constants[key].value) if key == "clock_mhz" else value
             constants[key] = replace(constants[key], value=value, source=source)
-    identity = {key: str(content[key]) for key in ("id", "title", "board", "core", "runtime", "runtime_version")}
+    identity = {key: str(content[key]) for key in IDENTITY}
     tuples = {"precisions": tuple(content.get("precisions", ())), "latency": check_entries(content.get("latency", ()), name)}
     for precision in tuples["precisions"]:
         if precision not in ARITHMETIC:
