@@ -198,6 +198,14 @@ def test_a_borrowed_entry_needs_a_reason_and_never_narrows():
             parse_platform(wrong, "faulty.yaml")
 
 
+@pytest.mark.parametrize("assumed", [[0.3, 0.1, 0.6], {"median": 0.3}, {"median": 0.1, "low": 0.2, "high": 0.6}, 3])
+def test_an_assumed_share_that_is_no_range_is_refused(assumed):
+    content = yaml.safe_load((FOLDER / "x86_host.yaml").read_text())
+    content["latency"][0]["assumed"] = assumed
+    with pytest.raises(UserError, match=r"faulty.yaml: latency entry 1 assumes .* 0 < L <= M <= H <= 1"):
+        parse_platform(content, "faulty.yaml")
+
+
 def test_a_precision_without_entry_is_told():
     with pytest.raises(UserError, match="no latency entry for fp32"):
         find_model("stm32h743_tflm", "fp32")
