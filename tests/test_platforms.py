@@ -1,6 +1,7 @@
 """Platform constants, published rows, roofline, latency and energy."""
 
 import copy
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -10,13 +11,14 @@ from hypothesis import strategies as st
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.evidence import check_evidence
+from hwaware_utils.base.schema_types import Precision
 from hwaware_utils.platforms import specs
 from hwaware_utils.platforms.energy import active_power_w, estimate_energy
 from hwaware_utils.platforms.latency import estimate_latencies, estimate_latency
 from hwaware_utils.platforms.mobilenet import mobilenet_parameters, mobilenet_workload
 from hwaware_utils.platforms.published import load_published, load_published_latency
 from hwaware_utils.platforms.roofline import bound_ms, peak_gmacs_s, ridge_macs_per_byte, roofline, roofs
-from hwaware_utils.platforms.specs import BOUNDS, FOLDER, list_platforms, load_platform, parse_platform
+from hwaware_utils.platforms.specs import ARITHMETIC, BOUNDS, FOLDER, list_platforms, load_platform, parse_platform
 
 settings.register_profile("shared_machine", deadline=None)
 settings.load_profile("shared_machine")
@@ -100,6 +102,10 @@ def test_wrong_unit_evidence_and_name_are_refused():
     wrong["constants"]["clock_mzh"] = wrong["constants"].pop("clock_mhz")
     with pytest.raises(UserError, match="clock_mhz"):
         parse_platform(wrong, "wrong.yaml")
+
+
+def test_each_number_format_of_the_study_has_an_arithmetic():
+    assert set(get_args(Precision)) <= set(ARITHMETIC), "add it to ARITHMETIC in platforms/specs.py"
 
 
 def test_microcontroller_runs_no_dynamic_range_model():

@@ -26,7 +26,7 @@ class Platforms(Common):
 
 class Simulators(Platforms):
     simulators: list[Literal["cortex_m7", "cortex_a78", "browser", "ethos_u", "renode", "x86_host"]] = ["cortex_m7"]
-    simulated: Annotated[list[str], Field(min_length=1)] = ["baseline", "memory"]
+    simulated: Annotated[list[Architecture], Field(min_length=1)] = ["baseline", "memory"]
     simulated_inputs: Positive = 4
     simulate_live: bool = False
 
