@@ -18,7 +18,7 @@ from hwaware_utils.platforms.latency import estimate_latencies, estimate_latency
 from hwaware_utils.platforms.mobilenet import mobilenet_parameters, mobilenet_workload
 from hwaware_utils.platforms.published import load_published, load_published_latency
 from hwaware_utils.platforms.roofline import bound_ms, peak_gmacs_s, ridge_macs_per_byte, roofline, roofs
-from hwaware_utils.platforms.specs import ARITHMETIC, BOUNDS, FOLDER, list_platforms, load_platform, parse_platform
+from hwaware_utils.platforms.specs import ARITHMETIC, BOUNDS, FOLDER, NPU_BOUNDS, list_platforms, load_platform, parse_platform
 
 settings.register_profile("shared_machine", deadline=None)
 settings.load_profile("shared_machine")
@@ -73,6 +73,11 @@ def test_a_slip_of_a_thousand_is_refused(platform, factor):
         with pytest.raises(UserError, match=name):
             parse_platform(slipped, "slipped.yaml")
     assert set(original["constants"]) <= set(BOUNDS)
+
+
+def test_a_slip_of_a_thousand_leaves_every_range():
+    ranges = [given for _, *both in BOUNDS.values() for given in both] + list(NPU_BOUNDS.values())
+    assert [(low, high) for low, high in ranges if high >= 1000 * low] == []
 
 
 @pytest.mark.parametrize("part", ["value", "unit", "source", "date", "uncertainty", "evidence"])
