@@ -55,6 +55,15 @@ def test_a_technique_is_compared_with_its_own_partner():
     assert table.loc[table["platform"] == "phone", "n_fit"].tolist() == [2, 2]
 
 
+def test_a_platform_that_the_profile_leaves_out_has_every_technique_and_no_number():
+    fits = CONFIGURATIONS[["variant", "platform"]].assign(fits=True)
+    known = pd.concat([gains("mcu", [2.0, 3.0, 24.0]), gains("phone", [4.0, 3.0, 12.0])])
+    ranking = techniques.rank_techniques(known, CONFIGURATIONS, fits)
+    nowhere = techniques.on_platform(ranking, "arm_cortex_m7")
+    assert set(nowhere.index) == {"int8_ptq", "small"} and nowhere.isna().all(axis=None)
+    assert techniques.on_platform(ranking, "mcu").loc["int8_ptq", "speedup"] == pytest.approx(4)
+
+
 def test_a_format_that_the_runtime_refuses_has_no_rank():
     one = CONFIGURATIONS[CONFIGURATIONS["platform"] == "mcu"]
     fits = one[["variant", "platform"]].assign(fits=[True, False, True, False])
@@ -135,7 +144,7 @@ def test_an_npu_stands_beside_the_processor_that_it_relieves():
     assert "fewer bytes" not in npu.sentence(table.assign(flash_bound_share=0.4), "the board")
     nothing = npu.compare_npu(simulations[simulations["platform"] == "arm_cortex_m7"], simulations.head(0), latency, "mcu")
     assert nothing.empty
-    assert "was not run" in npu.sentence(nothing, "the board")
+    assert "no the board beside it" in npu.sentence(nothing, "the board")
 
 
 def test_one_row_a_winner_with_all_that_it_wins():

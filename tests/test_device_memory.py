@@ -1,6 +1,7 @@
 """RAM and flash of a device against the vendor's published figures, and what must hold for any network and platform."""
 
 import copy
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from hwaware_utils.platforms import memory_validation as validation_module
 from hwaware_utils.platforms.memory import compare_in_place, estimate_device_memory, memory_summary, memory_validation
 from hwaware_utils.platforms.memory_runtimes import PATH, find_memory_runtime, load_memory_runtimes, parse_runtimes
 from hwaware_utils.platforms.mobilenet import mobilenet_tensors, mobilenet_workload
-from hwaware_utils.platforms.specs import list_platforms
+from hwaware_utils.platforms.specs import list_platforms, load_platform
 from hwaware_utils.workload import load_tensors, load_workload, size_bytes
 
 settings.register_profile("shared_machine", deadline=None)
@@ -39,6 +40,11 @@ def test_every_platform_has_a_runtime_and_a_sensible_answer():
 def test_an_unknown_platform_is_named():
     with pytest.raises(UserError, match="arm_cortex_m99"):
         find_memory_runtime("arm_cortex_m99")
+
+
+def test_a_platform_with_an_unknown_memory_runtime_is_told_the_nearest():
+    with pytest.raises(UserError, match=r"arm_cortex_m7\.yaml: memory_runtime 'lite_rt' is none .* 'litert'"):
+        estimate(replace(load_platform("arm_cortex_m7"), memory_runtime="lite_rt"), "mobilenet_v2", 0.35, 96, 10)
 
 
 @pytest.mark.parametrize(("alpha", "classes", "published_kib"), [(0.35, 5, 406.86), (0.35, 1000, 1654.5), (1.4, 1000, 6015.34)])

@@ -12,6 +12,7 @@ from scipy.optimize import nnls as scipy_nnls
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.evidence import check_evidence
+from hwaware_utils.platforms import latency_model
 from hwaware_utils.platforms.intervals import cv_plus, unknown_share, widen
 from hwaware_utils.platforms.latency import estimate_latency
 from hwaware_utils.platforms.latency_features import FEATURES, workload_features
@@ -196,6 +197,21 @@ def test_a_borrowed_entry_needs_a_reason_and_never_narrows():
         wrong["latency"][0] |= change
         with pytest.raises(UserError, match=pattern):
             parse_platform(wrong, "faulty.yaml")
+
+
+@pytest.mark.parametrize("assumed", [[0.3, 0.1, 0.6], {"median": 0.3}, {"median": 0.1, "low": 0.2, "high": 0.6}, 3])
+def test_an_assumed_share_that_is_no_range_is_refused(assumed):
+    content = yaml.safe_load((FOLDER / "x86_host.yaml").read_text())
+    content["latency"][0]["assumed"] = assumed
+    with pytest.raises(UserError, match=r"faulty.yaml: latency entry 1 assumes .* 0 < L <= M <= H <= 1"):
+        parse_platform(content, "faulty.yaml")
+
+
+def test_cycles_cannot_be_borrowed_where_a_share_is_assumed():
+    spec = load_platform("x86_host")
+    entry = {"precision": "fp16", "threads": 1, "from": {"precision": "fp32", "threads": 1}, "spread": 1.1, "reason": "none"}
+    with pytest.raises(UserError, match=r"x86_host\.yaml: the latency entry for fp16 .* fp32 on x86_host, which is assumed"):
+        latency_model._borrow(spec, entry)
 
 
 def test_a_precision_without_entry_is_told():

@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+from hwaware_utils.base import schema
+
 PAPERMILL = str(Path(sys.executable).with_name("papermill"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -25,6 +27,12 @@ def tags(cell):
 
 def environment(build):
     return os.environ | {"HWAWARE_BUILD": str(build), "HWAWARE_HEADLESS": "1"}
+
+
+def test_each_chapter_is_run_and_stands_in_the_book():
+    toc = re.findall(r"(?:file|root): (\S+)", (ROOT / "_toc.yml").read_text())
+    assert {f"notebooks/{path.stem}" for path in NOTEBOOKS} == {f"notebooks/{name}" for name in schema.NOTEBOOKS} <= set(toc)
+    assert {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")} <= set(toc)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -1,6 +1,7 @@
 """Platform constants, published rows, roofline, latency and energy."""
 
 import copy
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.evidence import check_evidence
+from hwaware_utils.base.schema_types import Precision
+from hwaware_utils.platforms import specs
 from hwaware_utils.platforms.energy import active_power_w, estimate_energy
 from hwaware_utils.platforms.latency import estimate_latencies, estimate_latency
 from hwaware_utils.platforms.mobilenet import mobilenet_parameters, mobilenet_workload
 from hwaware_utils.platforms.published import load_published, load_published_latency
 from hwaware_utils.platforms.roofline import bound_ms, peak_gmacs_s, ridge_macs_per_byte, roofline, roofs
-from hwaware_utils.platforms.specs import BOUNDS, FOLDER, list_platforms, load_platform, parse_platform
+from hwaware_utils.platforms.specs import ARITHMETIC, BOUNDS, FOLDER, NPU_BOUNDS, list_platforms, load_platform, parse_platform
 
 settings.register_profile("shared_machine", deadline=None)
 settings.load_profile("shared_machine")
@@ -53,6 +56,13 @@ def test_unknown_platform_is_told_the_nearest():
         load_platform("arm_cortex_m4")
 
 
+def test_a_copied_file_that_keeps_the_old_id_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "arm_cortex_a99.yaml").write_text((FOLDER / "arm_cortex_a78.yaml").read_text())
+    monkeypatch.setattr(specs, "FOLDER", tmp_path)
+    with pytest.raises(UserError, match="write `id: arm_cortex_a99`"):
+        load_platform("arm_cortex_a99")
+
+
 @pytest.mark.parametrize("platform", list_platforms())
 @pytest.mark.parametrize("factor", [1000, 1 / 1000])
 def test_a_slip_of_a_thousand_is_refused(platform, factor):
@@ -63,6 +73,11 @@ def test_a_slip_of_a_thousand_is_refused(platform, factor):
         with pytest.raises(UserError, match=name):
             parse_platform(slipped, "slipped.yaml")
     assert set(original["constants"]) <= set(BOUNDS)
+
+
+def test_a_slip_of_a_thousand_leaves_every_range():
+    ranges = [given for _, *both in BOUNDS.values() for given in both] + list(NPU_BOUNDS.values())
+    assert [(low, high) for low, high in ranges if high >= 1000 * low] == []
 
 
 @pytest.mark.parametrize("part", ["value", "unit", "source", "date", "uncertainty", "evidence"])
@@ -92,6 +107,10 @@ def test_wrong_unit_evidence_and_name_are_refused():
     wrong["constants"]["clock_mzh"] = wrong["constants"].pop("clock_mhz")
     with pytest.raises(UserError, match="clock_mhz"):
         parse_platform(wrong, "wrong.yaml")
+
+
+def test_each_number_format_of_the_study_has_an_arithmetic():
+    assert set(get_args(Precision)) <= set(ARITHMETIC), "add it to ARITHMETIC in platforms/specs.py"
 
 
 def test_microcontroller_runs_no_dynamic_range_model():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -167,6 +168,23 @@ def test_data_page_tells_what_a_table_holds(tmp_path):
     text = "\n".join(describe_table(tmp_path / "latency.csv"))
     assert "2 rows; evidence: modelled, simulated" in text
     assert "`latency_ms_low`" in text
+
+
+def test_a_number_that_a_run_does_not_have_is_a_dash_in_its_sentence(monkeypatch):
+    from docutils import nodes, utils
+
+    from hwaware_utils.report import prose
+    from hwaware_utils.report.book import MissingNumbers
+
+    glued = {}
+    monkeypatch.setattr(prose, "glue", lambda name, value, display: glued.update({name: value}))
+    prose.glue_numbers({"share": np.float64("nan"), "gain": None, "n": np.int64(3), "text": "nan"})
+    document = utils.new_document("page")
+    for text in (f"{glued['share']:.0%}", f"{glued['gain']:+.1f}", f"{glued['n']:.0f}"):
+        document += nodes.inline(text, text, classes=["pasted-text"])
+    document += nodes.inline("nan", "nan")  # not glued
+    MissingNumbers(document).run()
+    assert [node.astext() for node in document] == ["–", "–", "3", "nan"]
 
 
 def test_book_sources_ask_no_network():

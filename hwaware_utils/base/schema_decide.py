@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .errors import nearest
 from .results import ROOT
-from .schema_types import Common, Count, Positive, Rate, Resolution, Share
+from .schema_types import Architecture, Common, Count, Positive, Rate, Resolution, Share
 
 
 class Platforms(Common):
@@ -26,7 +26,7 @@ class Platforms(Common):
 
 class Simulators(Platforms):
     simulators: list[Literal["cortex_m7", "cortex_a78", "browser", "ethos_u", "renode", "x86_host"]] = ["cortex_m7"]
-    simulated: Annotated[list[str], Field(min_length=1)] = ["baseline", "memory"]
+    simulated: Annotated[list[Architecture], Field(min_length=1)] = ["baseline", "memory"]
     simulated_inputs: Positive = 4
     simulate_live: bool = False
 
@@ -81,7 +81,7 @@ class Applications(Common):
 
 class Updates(Common):
     retrain: bool = False
-    updated: Annotated[list[Literal["baseline", "latency", "memory", "energy"]], Field(min_length=1)] = ["memory"]
+    updated: Annotated[list[Architecture], Field(min_length=1)] = ["memory"]
     update_corruption: Literal["noise", "blur", "brightness", "contrast"] = "contrast"
     update_severity: Annotated[int, Field(ge=1, le=5)] = 5
     update_images: Annotated[int, Field(ge=2)] = 800

@@ -1,10 +1,24 @@
 """The parameters of the notebooks that train, convert and measure (01 to 03)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from .schema_types import IMAGENET_WIDTHS, Alpha, Common, Count, Kept, Positive, Precision, Rate, Resolution, Share, Timing
+from .schema_types import (
+    IMAGENET_WIDTHS,
+    Alpha,
+    Architecture,
+    Common,
+    Count,
+    Cut,
+    Kept,
+    Positive,
+    Precision,
+    Rate,
+    Resolution,
+    Share,
+    Timing,
+)
 
 
 class Training(Common):
@@ -57,7 +71,7 @@ class Optimizations(Common):
     teacher_weight: Share = 0.7
     temperature: Annotated[float, Field(ge=1)] = 4.0
     sweep_shares: Annotated[list[Kept], Field(min_length=2)] = [1.0, 0.5]
-    distilled: Annotated[list[Literal["latency", "memory", "energy"]], Field(min_length=1)] = ["memory"]
+    distilled: Annotated[list[Cut], Field(min_length=1)] = ["memory"]
     ablation_images: Positive = 1000
     ablation_epochs: Positive = 1
     exit_block: Annotated[int, Field(ge=1, le=16)] = 6
@@ -116,7 +130,7 @@ class Failures(Common):
 class Toolchains(Common):
     retrain: bool = False
     calibration_images: Positive = 200
-    exported: Annotated[list[Literal["baseline", "latency", "memory", "energy"]], Field(min_length=1)] = ["memory"]
+    exported: Annotated[list[Architecture], Field(min_length=1)] = ["memory"]
     toolchain_images: Positive = 200
     warm_up_runs: Count = 10
     n_runs: Annotated[int, Field(ge=10)] = 100

@@ -13,6 +13,8 @@ Rate = Annotated[float, Field(gt=0, lt=1)]
 Kept = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 IMAGENET_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+Cut = Literal["latency", "memory", "energy"]  # the architectures that notebook 02 cuts from the baseline
+Architecture = Literal["baseline", Cut]
 Precision = Literal["fp32", "fp16", "dynamic", "int8_ptq", "int8_qat", "mixed"]
 
 

@@ -35,7 +35,7 @@ def compare_npu(simulations: pd.DataFrame, operators: pd.DataFrame, latency: pd.
 def sentence(table: pd.DataFrame, cpu: str) -> str:
     """What the table says, for the book; that there is nothing to say, when it is empty."""
     if table.empty:
-        return "Vela, the compiler of the Ethos-U, was not run for this profile, so nothing is said about an NPU here."
+        return f"This profile has no estimate of Vela, the compiler of the Ethos-U, or no {cpu} beside it: no NPU here."
     faster, waiting = table["speedup"], table["flash_bound_share"]
     told = (
         f"By Vela's estimate (modelled) an Ethos-U55 with 128 MACs a cycle takes {table['npu_ms'].min():.1f} to "

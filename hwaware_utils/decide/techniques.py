@@ -40,6 +40,12 @@ def rank_techniques(gains: pd.DataFrame, configurations: pd.DataFrame, fits: pd.
     return ranked.sort_values(["order", "rank"], kind="stable").drop(columns="order").reset_index(drop=True)
 
 
+def on_platform(ranking: pd.DataFrame, platform: str) -> pd.DataFrame:
+    """The rows of one platform by technique; each technique without numbers where the ranking does not know the platform."""
+    techniques = ranking["technique"].unique()
+    return ranking[ranking["platform"] == platform].set_index("technique").reindex(techniques)
+
+
 def _compare(with_it: pd.DataFrame, without: pd.DataFrame) -> dict:
     """What the technique changes, from its rows and those of the partners without it; both are indexed by what they share."""
     shared = with_it.index.intersection(without.index)

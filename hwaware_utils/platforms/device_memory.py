@@ -38,10 +38,10 @@ def estimate_device_memory(
     Returns ram_kib, flash_kib with `_low` and `_high` (90 % interval), their parts arena_kib, scratch_kib,
     second_pool_kib, runtime_ram_kib, weights_kib, code_kib, `peak_index` (the operator where most is alive), evidence.
     `file_bytes` is the size of the .tflite file, estimated where it is None and the runtime stores the file.
-    UserError for a platform without a runtime in params/models/memory.yaml.
+    UserError for a platform whose `memory_runtime` is none of params/models/memory.yaml.
     """
     spec = load_platform(platform) if isinstance(platform, str) else platform
-    runtime = find_memory_runtime(spec.id)
+    runtime = find_memory_runtime(spec)
     parts = memory_parts(operators, tensors, runtime, precision)
     value, n = runtime.value, parts["operators"]
     runtime_kib = value("ram_constant_kib") + value("ram_per_operator_kib") * n

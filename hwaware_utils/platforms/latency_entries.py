@@ -8,7 +8,7 @@ An entry names a `precision` and `threads` and then one of
 * `assumed` (median, low, high share of the roofline that is reached), `reason`: nothing is published.
 """
 
-from ..base.errors import UserError, nearest
+from ..base.errors import UserError, nearest, shown
 from .latency_features import FEATURES
 
 KEYS = {
@@ -36,6 +36,18 @@ def check_entries(entries, name: str) -> tuple[dict, ...]:
         for feature in [*entry.get("features", ()), *(set(entry.get("factors", {})) - {"rest"})]:
             if feature not in FEATURES:
                 raise UserError(f"{where}: {feature!r} is no feature{nearest(feature, FEATURES)}")
+        if "assumed" in entry and not _is_range(entry["assumed"]):
+            raise UserError(
+                f"{where} assumes {shown(entry['assumed'])}: expected {{median: M, low: L, high: H}}, shares of the roofline "
+                "with 0 < L <= M <= H <= 1."
+            )
         if entry.get("spread", 1) < 1:
             raise UserError(f"{where}: spread {entry['spread']!r} would narrow the interval: give 1 or more.")
     return tuple(entries)
+
+
+def _is_range(assumed) -> bool:
+    if not isinstance(assumed, dict) or set(assumed) != {"median", "low", "high"}:
+        return False
+    ends = [assumed[key] for key in ("low", "median", "high")]
+    return all(type(end) in (int, float) for end in ends) and 0 < ends[0] <= ends[1] <= ends[2] <= 1

@@ -106,6 +106,11 @@ def _fit(spec: PlatformSpec, entry: dict) -> LatencyModel:
 def _borrow(spec: PlatformSpec, entry: dict) -> LatencyModel:
     origin = {"platform": spec.id} | entry["from"]
     source = find_model(origin["platform"], origin["precision"], origin["threads"])
+    if getattr(source, "calibration", None) is None:
+        raise UserError(
+            f"{spec.id}.yaml: the latency entry for {entry['precision']} borrows cycles from {origin['precision']} on "
+            f"{origin['platform']}, which is assumed and has none: give it a share of its own with `assumed`."
+        )
     names, factors = source.calibration.features, entry.get("factors", {})
     scale = np.array([factors.get(name, factors.get("rest", 1.0)) for name in names])
     model = replace(source, factors=source.factors * scale, spread=source.spread * entry["spread"])

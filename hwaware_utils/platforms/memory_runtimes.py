@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import yaml
 
-from ..base.errors import UserError
+from ..base.errors import UserError, nearest
 from ..base.results import ROOT
-from .specs import Quantity, read_quantity
+from .specs import PlatformSpec, Quantity, load_platform, read_quantity
 
 PATH = ROOT / "params" / "models" / "memory.yaml"
 
@@ -32,7 +32,6 @@ class MemoryRuntime:
     """How one runtime uses memory. `in_place` and `scratch_bytes` by kind of operator (`arena.operator_kind`)."""
 
     id: str
-    platforms: tuple[str, ...]
     constants: dict[str, Quantity]
     in_place: Mapping[str, float] = field(default_factory=dict)
     scratch_bytes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -53,8 +52,8 @@ def parse_runtimes(content: dict, name: str) -> dict[str, MemoryRuntime]:
             raise UserError(f"{name}, {key}: the constants {', '.join(sorted(lacking))} are missing.")
         kind = "application" if "weight_copies" in entry["constants"] else "microcontroller"
         constants = {c: read_quantity(c, q, kind, f"{name}, {key}", BOUNDS) for c, q in entry["constants"].items()}
-        rest = {part: value for part, value in entry.items() if part not in ("constants", "platforms")}
-        found[key] = MemoryRuntime(key, tuple(entry["platforms"]), constants, **rest)
+        rest = {part: value for part, value in entry.items() if part != "constants"}
+        found[key] = MemoryRuntime(key, constants, **rest)
     return found
 
 
@@ -64,9 +63,11 @@ def load_memory_runtimes() -> dict[str, MemoryRuntime]:
     return parse_runtimes(yaml.safe_load(PATH.read_text()), PATH.name)
 
 
-def find_memory_runtime(platform: str) -> MemoryRuntime:
-    """The runtime of a platform id. UserError when no runtime lists it."""
-    for runtime in load_memory_runtimes().values():
-        if platform in runtime.platforms:
-            return runtime
-    raise UserError(f"{PATH.name}: no runtime lists the platform {platform!r}: add it to the one that it runs.")
+def find_memory_runtime(platform: str | PlatformSpec) -> MemoryRuntime:
+    """The runtime that the `memory_runtime` of a platform names. UserError when there is none of this name."""
+    spec = load_platform(platform) if isinstance(platform, str) else platform
+    runtimes = load_memory_runtimes()
+    if spec.memory_runtime not in runtimes:
+        near = nearest(spec.memory_runtime, runtimes)
+        raise UserError(f"{spec.id}.yaml: memory_runtime {spec.memory_runtime!r} is none of {PATH.name}{near}")
+    return runtimes[spec.memory_runtime]

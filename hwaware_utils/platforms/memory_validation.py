@@ -10,7 +10,7 @@ import pandas as pd
 
 from .device_memory import memory_parts
 from .latency_fit import nnls
-from .memory_runtimes import MemoryRuntime, load_memory_runtimes
+from .memory_runtimes import MemoryRuntime, find_memory_runtime, load_memory_runtimes
 from .mobilenet import mobilenet_tensors, mobilenet_workload
 from .published import select_published
 from .specs import load_platform
@@ -74,7 +74,8 @@ def _hold_out(runtime: MemoryRuntime) -> pd.DataFrame:
             out = groups == group
             predicted[out] = predict(table[out], fit(table[~out]))
         columns = table[[*GEOMETRY, "classes", "runtime"]].copy()
-        columns.insert(0, "platform", BOARD if BOARD in runtime.platforms else f"{BOARD} ({table['runtime'].iloc[0]})")
+        own = runtime.id == find_memory_runtime(BOARD).id
+        columns.insert(0, "platform", BOARD if own else f"{BOARD} ({table['runtime'].iloc[0]})")
         tables.append(columns.assign(what=what, published_kib=table[f"{what}_kib"], predicted_kib=predicted))
     return pd.concat(tables, ignore_index=True)
 

@@ -18,23 +18,23 @@ from .latency_entries import check_entries
 FOLDER = ROOT / "params" / "platforms"
 
 # Unit and physically possible range of each constant, for application processors and for microcontrollers.
-# Narrower than a factor of 1000 around every real value, so that a slip of a unit prefix is refused.
+# Narrower than a factor of 1000, so that a slip of a unit prefix is refused whatever the value.
 BOUNDS = {
     "clock_mhz": ("MHz", (300, 7000), (16, 1500)),
     "cores": ("cores", (1, 256), (1, 8)),
     "macs_per_cycle_fp32": ("MAC/cycle/core", (1, 128), (0.05, 8)),
     "macs_per_cycle_int8": ("MAC/cycle/core", (2, 1024), (0.1, 64)),
     "cache_bandwidth_bytes_per_cycle": ("B/cycle/core", (4, 256), (1, 64)),
-    "last_level_cache_kib": ("KiB", (128, 1048576), (1, 4096)),
-    "memory_bandwidth_gb_s": ("GB/s", (1, 1000), (0.02, 20)),
-    "ram_kib": ("KiB", (262144, 1073741824), (16, 16384)),
-    "flash_kib": ("KiB", (65536, 4294967296), (32, 65536)),
-    "power_one_thread_w": ("W", (0.1, 200), (0.001, 5)),
-    "power_all_cores_w": ("W", (0.1, 500), (0.001, 5)),
+    "last_level_cache_kib": ("KiB", (256, 250000), (4, 3999)),
+    "memory_bandwidth_gb_s": ("GB/s", (1, 999), (0.02, 19)),
+    "ram_kib": ("KiB", (262144, 262143999), (20, 16384)),
+    "flash_kib": ("KiB", (4194304, 4194303999), (128, 65536)),
+    "power_one_thread_w": ("W", (0.2, 199), (0.005, 4.9)),
+    "power_all_cores_w": ("W", (0.5, 499), (0.005, 4.9)),
     "thread_spread": ("ratio", (1, 10), (1, 10)),
-    "serial_share": ("ratio", (0.001, 1), (0.001, 1)),
-    "thermal_resistance_k_w": ("K/W", (0.1, 100), (2, 500)),
-    "heat_capacity_j_k": ("J/K", (20, 10000), (0.05, 50)),
+    "serial_share": ("ratio", (0.002, 1), (0.002, 1)),
+    "thermal_resistance_k_w": ("K/W", (0.1, 99), (2, 500)),
+    "heat_capacity_j_k": ("J/K", (20, 10000), (0.05, 49)),
     "throttle_c": ("degC", (35, 120), (60, 150)),
     "ambient_c": ("degC", (5, 60), (5, 60)),
 }
@@ -48,6 +48,9 @@ NOT_NEEDED = {
     "microcontroller": {"power_one_thread_w", "power_all_cores_w"},
     "npu": {"power_one_thread_w", "power_all_cores_w", "macs_per_cycle_fp32"},
 }
+
+# What says which board and runtime this is; `memory_runtime` is one of params/models/memory.yaml.
+IDENTITY = ("id", "title", "board", "core", "runtime", "runtime_version", "memory_runtime")
 
 # Precision names of the project -> the arithmetic that a platform lists in its YAML.
 ARITHMETIC = {name: name for name in ("fp32", "fp16", "dynamic", "int8", "mixed")} | {"int8_ptq": "int8", "int8_qat": "int8"}
@@ -85,6 +88,7 @@ class PlatformSpec:
     core: str
     runtime: str
     runtime_version: str
+    memory_runtime: str
     constants: dict[str, Quantity]
     precisions: tuple[str, ...] = ()
     energy_rows: dict[str, str] = field(default_factory=dict)
@@ -132,13 +136,16 @@ def load_platform(platform: str) -> PlatformSpec:
     if platform not in list_platforms():
         raise UserError(f"platform {platform!r} is unknown{nearest(platform, list_platforms())}")
     path = FOLDER / f"{platform}.yaml"
-    return parse_platform(yaml.safe_load(path.read_text()), path)
+    spec = parse_platform(yaml.safe_load(path.read_text()), path)
+    if spec.id != platform:
+        raise UserError(f"{path.name}: id {spec.id!r} must be the file's name: write `id: {platform}`.")
+    return spec
 
 
 def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
     """Build and check a specification from the content of its YAML; `path` is for the error message."""
     name = Path(path).name
-    missing = {"id", "title", "class", "board", "core", "runtime", "runtime_version", "constants"} - set(content)
+    missing = {*IDENTITY, "class", "constants"} - set(content)
     if missing:
         raise UserError(f"{name}: {', '.join(sorted(missing))} is missing: say which board and runtime this is.")
     kind = content["class"]
@@ -154,7 +161,7 @@ def parse_platform(content: dict, path: Path | str) -> PlatformSpec:
             # A virtual machine reports its base clock, which no core under load keeps to.
             value = max(value, constants[key].value) if key == "clock_mhz" else value
             constants[key] = replace(constants[key], value=value, source=source)
-    identity = {key: str(content[key]) for key in ("id", "title", "board", "core", "runtime", "runtime_version")}
+    identity = {key: str(content[key]) for key in IDENTITY}
     tuples = {"precisions": tuple(content.get("precisions", ())), "latency": check_entries(content.get("latency", ()), name)}
     for precision in tuples["precisions"]:
         if precision not in ARITHMETIC:

@@ -14,6 +14,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from myst_nb.core.render import MimeRenderPlugin
 from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 from . import pages
@@ -22,6 +23,7 @@ from .downloads import describe_tables
 from .latex_pictures import SpokenPictures
 from .latex_tables import PrintTables
 from .slim import slim_spec, slim_svg
+from .tables import NOTHING
 
 # The static SVG stays if JavaScript is off. --h reserves the height of the live chart, which replaces it (charts.js).
 HTML = (
@@ -67,6 +69,17 @@ def chart_html(spec: dict) -> str:
 def count_inputs(spec: dict) -> int:
     """How many lists and sliders vega-embed sets below the chart, a line each."""
     return sum(isinstance(param.get("bind"), dict) and "input" in param["bind"] for param in spec.get("params", []))
+
+
+class MissingNumbers(SphinxPostTransform):
+    """A glued number that the run does not have (see `prose.glue_numbers`) is a dash in its sentence."""
+
+    default_priority = 460  # after MyST-NB has put the numbers of other pages in place
+
+    def run(self, **_) -> None:
+        for told in self.document.findall(nodes.inline):
+            if "pasted-text" in told["classes"] and re.fullmatch(r"[+ ]?nan%?", told.astext()):
+                told.children = [nodes.Text(NOTHING)]
 
 
 class ResultTables(SphinxDirective):
@@ -124,6 +137,7 @@ def setup(app) -> dict:
     app.connect("build-finished", finish_pages)
     app.add_css_file("report.css")
     app.add_directive("result-tables", ResultTables)
+    app.add_post_transform(MissingNumbers)
     app.add_post_transform(PrintTables)
     app.add_post_transform(SpokenPictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

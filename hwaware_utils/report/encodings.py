@@ -1,12 +1,15 @@
 """What all figures share: one shape for each kind of evidence, one colour for each precision, tooltips, intervals."""
 
+from typing import get_args
+
 import altair as alt
 import pandas as pd
 
 from ..base.evidence import SHAPES
+from ..base.schema_types import Precision
 from .charts import INK, PALETTE
 
-PRECISIONS = ["fp32", "fp16", "dynamic", "int8_ptq", "int8_qat", "mixed"]
+PRECISIONS = list(get_args(Precision))
 
 FORMATS = {  # end of a column's name -> d3 format of the tooltip
     "accuracy": ".4f",

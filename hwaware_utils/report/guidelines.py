@@ -5,6 +5,7 @@ Everything is computed from the result tables, sentences included, so that the f
 
 import pandas as pd
 
+from .encodings import PRECISIONS
 from .tables import NOTHING, format_value, show_table
 
 NEEDS = ("variants", "effectiveness", "fits", "configurations", "recommendations")
@@ -139,7 +140,7 @@ def _recommended(recommendations: pd.DataFrame, platform: str) -> list[str]:
 
 
 def _name(technique: str) -> str:
-    return NAMES.get(technique, f"the {technique} network")
+    return NAMES.get(technique, technique if technique in PRECISIONS else f"the {technique} network")
 
 
 def _ratio(middle: float, low: float = float("nan"), high: float = float("nan")) -> str:

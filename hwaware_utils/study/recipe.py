@@ -4,10 +4,13 @@ import hashlib
 import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import get_args
 
 from ..base import artifacts
 from ..base.errors import UserError
+from ..base.schema_types import Cut
 
+CUTS = get_args(Cut)
 SETTINGS = ("resolution", "expansion", "stream", "head", "epochs", "learning_rate")  # what each variant has of its own
 
 
@@ -93,7 +96,7 @@ def baseline_recipe(p, dataset: str, classes: int) -> Recipe:
 
 
 def variant_recipe(p, baseline: Recipe, architecture: str) -> Recipe:
-    """The recipe of `latency`, `memory` or `energy`: the baseline compressed, then taught by it.
+    """The recipe of one of CUTS: the baseline compressed, then taught by it.
 
     `p` holds `<architecture>_<setting>` for all SETTINGS (parameters of notebook 02).
     """
