@@ -100,7 +100,7 @@ class Quantization(Timing):
     retrain: bool = False
     precisions: Annotated[list[Precision], Field(min_length=1)] = ["fp32", "fp16", "dynamic", "int8_ptq", "int8_qat", "mixed"]
     calibration_images: Positive = 200
-    qat_architectures: Annotated[list[Literal["baseline", "latency", "memory", "energy"]], Field(min_length=1)] = ["baseline"]
+    qat_architectures: Annotated[list[Architecture], Field(min_length=1)] = ["baseline"]
     qat_images: Positive = 400
     qat_epochs: Positive = 1
     qat_learning_rate: Rate = 0.00003
