@@ -189,7 +189,8 @@ def test_a_number_that_a_run_does_not_have_is_a_dash_in_its_sentence(monkeypatch
 
 def test_book_sources_ask_no_network():
     for path in (ROOT / "book" / "_static").iterdir():
-        assert not re.search(r"(https?:)?//[\w.-]+\.\w+/", path.read_text(encoding="utf-8")), path.name
+        text = path.read_text(encoding="utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")  # a name, not an address
+        assert not re.search(r"(https?:)?//[\w.-]+\.\w+/", text), path.name
 
 
 def test_report_starts_without_tensorflow():
