@@ -140,6 +140,14 @@ def test_every_link_into_the_book_leads_somewhere(visits):
     assert dead == set()
 
 
+def test_no_name_is_taken_for_a_web_site(book_html):
+    """STM32Cube.AI looks like one to Markdown."""
+    found = {
+        name: re.findall(r'href="http://([^"]*)"', (book_html / name).read_text(encoding="utf-8")) for name in pages(book_html)
+    }
+    assert {name: links for name, links in found.items() if links} == {}
+
+
 def test_every_table_can_be_downloaded(visits):
     links = [unquote(urlparse(link).path) for link in visits["book/data.html"]["links"] if link.endswith(".csv")]
     assert {"variants.csv", "latency.csv"} <= {Path(link).name for link in links}

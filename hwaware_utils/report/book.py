@@ -82,6 +82,17 @@ class MissingNumbers(SphinxPostTransform):
                 told.children = [nodes.Text(NOTHING)]
 
 
+class NoSites(SphinxPostTransform):
+    """STM32Cube.AI is no web site, though the Markdown of an output takes it for one (pages: _config.yml)."""
+
+    default_priority = 300  # before Sphinx gives the PDF a footnote with the address
+
+    def run(self, **_) -> None:
+        for link in list(self.document.findall(nodes.reference)):
+            if link.get("refuri") == f"http://{link.astext()}":
+                link.replace_self(link.children)
+
+
 class ResultTables(SphinxDirective):
     """`{result-tables}`: every results/*.csv beside the notebooks, with its columns and a download link."""
 
@@ -137,6 +148,7 @@ def setup(app) -> dict:
     app.connect("build-finished", finish_pages)
     app.add_css_file("report.css")
     app.add_directive("result-tables", ResultTables)
+    app.add_post_transform(NoSites)
     app.add_post_transform(MissingNumbers)
     app.add_post_transform(PrintTables)
     app.add_post_transform(SpokenPictures)

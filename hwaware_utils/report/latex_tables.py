@@ -36,10 +36,9 @@ class Size:
 
 
 # A4 less the margins of hwreport.sty is 483 x 697 pt, of which Jupyter Book indents outputs by 20. Tried in this order.
-SIZES = (
-    Size("footnotesize", 9, 460), Size("scriptsize", 8, 460), Size("scriptsize", 8, 670, landscape=True),
-    Size("tiny", 6, 670, 4.0, landscape=True),
-)  # fmt: skip
+UPRIGHT = (Size("footnotesize", 9, 460), Size("scriptsize", 8, 460))
+SHORT, SMALL = 25, Size("tiny", 6, 460, 4.0)  # so many lines are set small before a page is turned for them
+TURNED = (Size("scriptsize", 8, 670, landscape=True), Size("tiny", 6, 670, 4.0, landscape=True))  # fmt: skip
 
 
 class PrintTables(SphinxPostTransform):
@@ -59,19 +58,20 @@ def set_table(table: nodes.table) -> None:
     note = cut_rows(table)
     rows = [list(row.children) for row in table.findall(nodes.row)]
     allow_breaks(table)
-    size, widths_pt = layout(*measure(rows))
+    size, widths_pt = layout(*measure(rows), lines=len(rows))
     right = [all("text-right" in row[i]["classes"] for row in rows) for i in range(len(widths_pt))]
     columns = (rf">{{\raggedleft\arraybackslash}}p{{{w:.1f}pt}}" if r else rf">{{\raggedright\arraybackslash}}p{{{w:.1f}pt}}"
                for w, r in zip(widths_pt, right, strict=True))  # fmt: skip
     table["classes"] += ["longtable"]  # the only kind that goes over pages and repeats its head
     begin = rf"\begin{{hwtable}}{{\{size.name}}}{{{size.gap_pt / 2:.1f}pt}}"
-    around = ("\\begin{landscape}", "\\end{landscape}") if size.landscape else ("", "")
+    # \needspace would break inside longtable's own output routine
+    before, after = (r"\begin{landscape}", r"\end{landscape}") if size.landscape else (r"\Needspace{8\baselineskip}", "")
     caption = caption_of(table)
     if caption is not None:
-        caption.insert(0, raw(r"\Needspace{8\baselineskip}"))  # \needspace would break inside longtable's own output routine
+        caption.parent.insert(caption.parent.index(caption), raw(before))
     table.replace_self([
-        raw(around[0] + begin), addnodes.tabular_col_spec(spec="@{}" + "".join(columns) + "@{}"), table, *note,
-        raw(r"\end{hwtable}" + around[1]),
+        raw(begin if caption is not None else before + begin),
+        addnodes.tabular_col_spec(spec="@{}" + "".join(columns) + "@{}"), table, *note, raw(r"\end{hwtable}" + after),
     ])  # fmt: skip
 
 
@@ -103,9 +103,6 @@ def cut_rows(table: nodes.table) -> list[nodes.Node]:
 
 
 def allow_breaks(table: nodes.table) -> None:
-    for link in list(table.findall(nodes.reference)):
-        if link.get("refuri") == f"http://{link.astext()}":  # Markdown takes STM32Cube.AI for a web site
-            link.replace_self(link.children)
     for text in list(table.findall(nodes.Text)):
         text.parent.replace(text, nodes.Text(breakable(text.astext())))
 
@@ -145,19 +142,20 @@ def width(text: str, mono: bool = False) -> float:
     return MARGIN * sum(max(MONO if mono and c != BREAK else 0.0, WIDTHS.get(c, OTHER)) for c in text)
 
 
-def layout(longest: list[float], widest: list[float], whole: list[float]) -> tuple[Size, list[float]]:
-    """The size that holds the columns, and their widths in points. The arguments are those of `measure`.
+def layout(longest: list[float], widest: list[float], whole: list[float], lines: int) -> tuple[Size, list[float]]:
+    """The size that holds the columns of a table of so many lines, and their widths in points; the others as of `measure`.
 
     First choice is a size at which only long texts (over FOLDED em) fold, then one that holds the longest pieces.
 
-    >>> size, widths = layout([5, 8], [10, 90], [10, 90])
+    >>> size, widths = layout([5, 8], [10, 90], [10, 90], 3)
     >>> size.name, [round(w) for w in widths], round(sum(widths) + size.gap_pt)
     ('footnotesize', [90, 364], 460)
     """
     short = [min(w, max(FOLDED, low)) for low, w in zip(longest, widest, strict=True)]
-    fits = [size for size in SIZES if not size.landscape and sum(short) <= room_em(size, short)]
-    fits += [size for size in SIZES if sum(longest) <= room_em(size, longest)]
-    size = (fits or SIZES[-1:])[0]
+    sizes = (*UPRIGHT, *([SMALL] if lines <= SHORT else []), *TURNED)
+    fits = [size for size in UPRIGHT if sum(short) <= room_em(size, short)]
+    fits += [size for size in sizes if sum(longest) <= room_em(size, longest)]
+    size = (fits or TURNED[-1:])[0]
     room = room_em(size, longest)
     if sum(longest) > room:  # the columns give way alike, and LaTeX says where a word overflows
         return size, [w * room / sum(longest) * size.em_pt for w in longest]
