@@ -21,12 +21,12 @@ help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 	@echo 'Profiles: make book PROFILE=smoke (digits, minutes) or reference (CIFAR-10, the default).'
 
-setup: $(VENV)/.ready  ## .venv with everything in requirements.txt (about 3 GB)
+setup: $(VENV)/.ready  ## .venv with everything in requirements.txt (about 4 GB)
 
 $(VENV)/.ready: requirements.txt requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is another one. Set PYTHON=/path/to/python3.11."; exit 2; }
-	@echo "Setting up $(VENV): 3 GB, one to five minutes ..."
+	@echo "Setting up $(VENV): 4 GB, one to five minutes without a word (longer on a busy machine) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: on Debian, apt-get install python3-venv."; exit 2; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt $(CONSTRAINTS)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

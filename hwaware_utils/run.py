@@ -41,14 +41,18 @@ def run(models: dict[str, Common], only: str = "", force: bool = False, say=prin
     chosen = _chosen(only)
     folder = build_dir(profile)
     with _locked(folder, profile):
-        before = ""
+        before, first, never = "", min(list(models).index(name) for name in chosen) + 1, []
         for number, (name, parameters) in enumerate(models.items(), 1):
             stamp_file = folder / "stamps" / f"{name}.json"
             key, stamp = _key(name, parameters, before), read_stamp(stamp_file)
             current = stamp.get("key") == key and all(_unchanged(folder, *file) for file in stamp["files"].items())
             label = f"[{number}/{len(models)}] {name}"
+            if number == first and never:
+                say(f"{' '.join(never)}: never run in profile {profile!r}; if a table of theirs is missing, run without --only")
             if name not in chosen:
-                if stamp and not current and name < min(chosen):
+                if number < first and not stamp:
+                    never.append(name)
+                elif number < first and not current:
                     say(f"{label}: stale, but not asked for; what follows uses its last run")
             elif current and not force:
                 say(f"{label}: up to date")

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT, command
 
+from hwaware_utils import run as runner
 from hwaware_utils.base.errors import UserError
 from hwaware_utils.base.params import check, load_profile
 from hwaware_utils.base.schema import NOTEBOOKS
@@ -125,3 +126,17 @@ def test_only_names_a_notebook_or_is_refused(tmp_path):
     done = command("run", "params/smoke.yaml", "--only", "03_quantisation", build=tmp_path)
     assert done.returncode == 2
     assert "did you mean '03_quantization'" in done.stderr
+
+
+def test_only_names_at_once_what_has_never_run_before_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HWAWARE_BUILD", str(tmp_path))
+    monkeypatch.setattr(runner, "_execute", lambda *_: None)
+    order, said = list(NOTEBOOKS), []
+    models = load_profile(ROOT / "params" / "smoke.yaml")
+    runner.run(models, "02b", say=said.append)
+    assert said[0].startswith("01_baseline 02_optimizations: never run in profile 'smoke'") and len(said) == 2
+    runner.run(models, say=said.append)
+    (tmp_path / "smoke" / "stamps" / f"{order[-1]}.json").write_text('{"key": "old", "files": {}}')
+    said.clear()
+    runner.run(models, order[-2], force=True, say=said.append)
+    assert len(said) == 1 and "done" in said[0]  # what comes after it in the order is not before it
