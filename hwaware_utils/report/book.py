@@ -20,6 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 from . import pages
 from .charts import MIMETYPE, VL, to_svg
 from .downloads import describe_tables
+from .latex_headlines import KeptHeadlines
 from .latex_pictures import SpokenPictures
 from .latex_tables import PrintTables
 from .slim import slim_spec, slim_svg
@@ -152,4 +153,5 @@ def setup(app) -> dict:
     app.add_post_transform(MissingNumbers)
     app.add_post_transform(PrintTables)
     app.add_post_transform(SpokenPictures)
+    app.add_post_transform(KeptHeadlines)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""What a picture of the PDF shows, in words: its alternative text, which goes with it into the file. And its headline.
+"""What a picture of the PDF shows, in words: its alternative text, which goes with it into the file.
 
 The PDF is not tagged - XeTeX of TeX Live 2022 has no reliable way to do that - but its pictures stand in marked content
 that carries /Alt, as PDF 1.5 allows without tags (ISO 32000-1, 14.9.3). book/latex/hwreport.sty has the other half.
@@ -6,8 +6,6 @@ that carries /Alt, as PDF 1.5 allows without tags (ISO 32000-1, 14.9.3). book/la
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
-
-ROOM = r"\Needspace{0.45\textheight}"
 
 
 class SpokenPictures(SphinxPostTransform):
@@ -20,10 +18,6 @@ class SpokenPictures(SphinxPostTransform):
         for image in list(self.document.findall(nodes.image)):
             if image.get("alt"):
                 image.replace_self([nodes.raw("", rf"\hwalt{{{pdf_text(image['alt'])}}}", format="latex"), image])
-        for section in list(self.document.findall(nodes.section)):
-            if len(section) > 1 and next(iter(section[1].findall(nodes.image)), None) is not None:
-                # LaTeX holds a headline and the next line of text together, not a headline and a picture
-                section.parent.insert(section.parent.index(section), nodes.raw("", ROOM, format="latex"))
 
 
 def pdf_text(text: str) -> str:
