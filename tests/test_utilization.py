@@ -239,3 +239,9 @@ class TestBadInput:
         for share in ((1.2, 1.0, 1.3), (0.5, 0.6, 0.7), (0.5, 0.4, math.nan)):
             with pytest.raises(ValueError, match="no share"):
                 utilization.utilization_row(row, "compute", share, 1.0, "GMAC/s", "by hand")
+
+
+def test_without_a_simulated_platform_every_modelled_row_stays():
+    row = dict.fromkeys(utilization.COLUMNS, 0.5) | {"variant": "a", "platform": "apple_m1", "resource": "compute"}
+    modelled = pd.DataFrame([row])
+    pd.testing.assert_frame_equal(simulated.prefer_simulated(modelled, modelled.head(0)), modelled)

@@ -106,6 +106,8 @@ def prefer_simulated(modelled: pd.DataFrame, simulated: pd.DataFrame) -> pd.Data
     """`modelled` with each row replaced for which a simulation has the same variant, platform and resource, and the others
     of the simulation behind it. A pair that is in `modelled` nowhere (it does not fit) stays out."""
     key = [*KEY, "resource"]
+    if simulated.empty:
+        return modelled.reset_index(drop=True)
     running = set(map(tuple, modelled[KEY].values))
     simulated = simulated[[pair in running for pair in map(tuple, simulated[KEY].values)]]
     taken = set(map(tuple, simulated[key].values))
