@@ -27,6 +27,8 @@ new PerformanceObserver((list) => {
 AXE = """() => axe.run(document, {resultTypes: ['violations'], preload: false}).then(({violations}) => violations
   .filter(({impact}) => ['serious', 'critical'].includes(impact))
   .map(({id, nodes}) => `${id}: ${nodes.map(({target}) => target.join(' ')).slice(0, 3)}`))"""
+ICONS = """() => [...document.querySelectorAll('i[class*="fa-"], a.download, div > .admonition-title')].map((icon) =>
+  getComputedStyle(icon, icon.localName === 'p' ? '::after' : '::before').content)"""
 FOCUS = """() => {
   const at = document.activeElement, style = getComputedStyle(at), box = at.getBoundingClientRect();
   return {name: at.tagName + '.' + at.className, body: at === document.body, wide: box.width,
@@ -167,10 +169,7 @@ def test_every_icon_is_still_in_the_font_that_was_cut(browser, book_html):  # no
     shown, page = set(), browser.new_page(viewport=DESK)
     for name in pages(book_html):
         page.goto((book_html / name).as_uri())
-        shown |= set(
-            page.evaluate("""[...document.querySelectorAll('i[class*="fa-"], .admonition-title, a.download')].map(
-          (icon) => getComputedStyle(icon, icon.localName === 'p' ? '::after' : '::before').content)""")
-        )
+        shown |= set(page.evaluate(ICONS))
     page.close()
     assert "none" not in shown and len(shown) > 8
     fonts = [TTFont(path).getBestCmap() for path in (book_html / "_static").rglob("fa-*.ttf")]

@@ -27,8 +27,9 @@ def trim_theme(static: Path, pages: list[Path], scripts: list[Path]) -> None:
     icons = {code or f"{ord(sign):x}" for text in sheets.values() for code, sign in ICON.findall(text)}
     for path in static.glob("vendor/fontawesome/*/webfonts/*.ttf"):
         trim_font(path, [int(code, 16) for code in icons])
-    for path in [*static.glob("vendor/fontawesome/*/webfonts/*.woff2"), *static.glob("styles/*.css.map")]:
-        path.unlink()
+    for unused in ("vendor/fontawesome/*/webfonts/*.woff2", "vendor/fontawesome/*/js/all.min.js", "styles/*.css.map"):
+        for path in static.glob(unused):
+            path.unlink()
 
 
 def trim_sheet(css: str, words: set[str]) -> str:
