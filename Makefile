@@ -68,7 +68,7 @@ simulators: setup  ## install what the optional simulators need, and say which a
 firmware: setup  ## C firmware for a Cortex-M7: make firmware MODEL=file.tflite [FOLDER=build/firmware]
 	@$(BIN)/python -m hwaware_utils firmware "$(MODEL)" "$(or $(FOLDER),$(BUILD)/firmware)"
 
-hard: setup  ## damaged files by the thousand and killed runs, counted into results/reliability.csv (an hour)
+hard: setup  ## damaged files by the thousand and killed runs, counted into results/reliability.csv (half an hour)
 	@$(BIN)/python tests/hard_use.py
 
 audit:  ## look requirements.lock up among the known vulnerabilities (asks PyPI; a package that it cannot look up is an error)

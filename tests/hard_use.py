@@ -1,4 +1,4 @@
-"""All the hard use, counted into results/reliability.csv: `make hard`. About an hour on two idle cores."""
+"""All the hard use, counted into results/reliability.csv: `make hard`. Half an hour on two cores."""
 
 import json
 import subprocess
