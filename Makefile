@@ -49,7 +49,7 @@ test: setup  ## every test: units, the smoke profile end to end, nbval, the buil
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/python -m pytest
 
-check: setup  ## the fast tests only (a minute)
+check: setup  ## the fast tests only (about ten minutes)
 	$(BIN)/python -m pytest -m "not endtoend and not book"
 
 lab: setup  ## JupyterLab on the notebooks
