@@ -104,7 +104,13 @@ def ask_command(kind: str, folder: Path) -> str:
     """What is wrong with how the command ends on the damaged file in `folder`; empty when nothing is."""
     name, words = COMMANDS[kind]
     line = [sys.executable, "-m", "hwaware_utils", *words, str(folder / name)]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=results.ROOT)
+    before = set(folder.rglob("*"))
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, cwd=results.ROOT, timeout=LIMIT_S / 2)
+    except subprocess.TimeoutExpired:
+        return f"the command hung for {LIMIT_S / 2:.0f} s"
+    if set(folder.rglob("*")) != before:
+        return f"the command left {sorted(path.name for path in set(folder.rglob('*')) - before)}"
     refused = done.returncode == 2 and not done.stdout and len(done.stderr.strip().splitlines()) == 1
     works = kind == "model" and done.returncode == 0  # prediction may be content with what code generation refuses
     return "" if refused or works else f"the command ended with {done.returncode}: {done.stdout[-300:]} {done.stderr[-900:]}"

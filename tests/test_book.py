@@ -148,6 +148,13 @@ def test_no_name_is_taken_for_a_web_site(book_html):
     assert {name: links for name, links in found.items() if links} == {}
 
 
+def test_no_number_of_the_reference_is_missing(book_html):
+    """A profile that leaves a platform out shows dashes in its sentences; the reference leaves none out."""
+    dash = re.compile(r'class="pasted-text"[^>]*>\s*–\s*<')
+    assert [name for name in pages(book_html) if dash.search((book_html / name).read_text("utf-8"))] == []
+    assert dash.search('<span class="pasted-text">–</span>')
+
+
 def test_every_table_can_be_downloaded(visits):
     links = [unquote(urlparse(link).path) for link in visits["book/data.html"]["links"] if link.endswith(".csv")]
     assert {"variants.csv", "latency.csv"} <= {Path(link).name for link in links}

@@ -23,6 +23,7 @@ def test_what_is_no_formula_is_refused():
 @pytest.mark.book
 def test_formulas_of_the_book_are_drawn_without_any_script(browser, book_html):  # noqa: F811
     found = {name: (book_html / name).read_text(encoding="utf-8") for name in pages(book_html)}
+    assert any("<math" in text for text in found.values())
     assert not [name for name, text in found.items() if re.search(r"<script\b[^>]*mathjax", text, re.IGNORECASE)]
     assert not [name for name, text in found.items() if re.search(r'class="[^"]*\bmath\b', text)], "MathJax is wanted again"
     page = browser.new_context(viewport=PHONE, java_script_enabled=False).new_page()

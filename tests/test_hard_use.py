@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import hard_fuzz
 import hard_kills
 import pytest
 from conftest import ROOT
@@ -34,6 +35,15 @@ def test_damaged_files_work_or_end_with_one_sentence(kind, count):
     answer = json.loads(done.stdout)
     assert answer["works"] + answer["refused"] == count, answer["failures"]
     assert answer["refused"], "no damage was done"
+
+
+@pytest.mark.parametrize("kind, content", [("profile", b"alpha: ["), ("model", hard_fuzz.MODEL.read_bytes()[:5000])])
+def test_the_command_refuses_a_damaged_file_as_the_function_does(tmp_path, kind, content):
+    (tmp_path / hard_fuzz.COMMANDS[kind][0]).write_bytes(content)
+    assert hard_fuzz.ask_command(kind, tmp_path) == ""
+    (tmp_path / hard_fuzz.COMMANDS[kind][0]).unlink()
+    (tmp_path / hard_fuzz.COMMANDS[kind][0]).mkdir()
+    assert "Traceback" not in hard_fuzz.ask_command(kind, tmp_path)
 
 
 @pytest.mark.parametrize(

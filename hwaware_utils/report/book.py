@@ -32,7 +32,7 @@ HTML = (
     '<script type="application/json">{spec}</script></div>'
 )
 INPUT_PX = 36  # as .vega-bind in report.css
-CACHED = ("book.py", "charts.py", "downloads.py", "formulas.py", "slim.py")  # what draws a page
+CACHED = ("book.py", "charts.py", "downloads.py", "formulas.py", "from_notebook.py", "slim.py")  # what draws a page
 
 
 class VegaLite(MimeRenderPlugin):

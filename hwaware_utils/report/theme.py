@@ -14,11 +14,13 @@ CLASSES = re.compile(r'\bclass="([^"]*)"')
 WOFF2 = re.compile(r'url\([^()]*\.woff2\) ?format\("woff2"\), ?')
 ICON = re.compile(r"\\(f[0-9a-f]{3})\b|([\uf000-\uf8ff])")  # of Font Awesome, as CSS may write it
 NESTING = ("media", "supports")
+COMPOSED = {"bs-tooltip-auto"}  # a name that Bootstrap puts together only when it runs: no script holds it
 
 
 def trim_theme(static: Path, pages: list[Path], scripts: list[Path]) -> None:
     """Cut the style sheets and icons of `static` down to what the `pages` hold and the `scripts` may add to them."""
     words = {word for path in pages for found in CLASSES.findall(path.read_text(encoding="utf-8")) for word in found.split()}
+    words |= COMPOSED
     for path in scripts:
         words |= set(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
     sheets = {path: trim_sheet(path.read_text(encoding="utf-8"), words) for path in static.rglob("*.css")}
